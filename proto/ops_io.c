@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ops_io.c - Tlopen, Tlcreate, Tread, Twrite, Tfsync: fids that are open, and their data.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/util.h"
+#include "proto/ops.h"
+
+/* The protocol's flags have the numbers of x86 Linux; the host's may differ. What is not listed
+ * is noise here: Linux sends CREATE, EXCL and LARGEFILE with files that exist, and O_DIRECT
+ * would impose the host's alignment on the guest. */
+static int host_flags(uint32_t wire)
+{
+	static const struct {
+		uint32_t wire;
+		int host;
+	} map[] = {
+		{P9_O_TRUNC, O_TRUNC}, {P9_O_APPEND, O_APPEND},	  {P9_O_DSYNC, O_DSYNC},
+		{P9_O_SYNC, O_SYNC},   {P9_O_NOATIME, O_NOATIME},
+	};
+	static const int access[] = {O_RDONLY, O_WRONLY, O_RDWR};
+	int flags;
+
+	if ((wire & P9_O_ACCMODE) >= countof(access))
+		return -EINVAL;
+	flags = access[wire & P9_O_ACCMODE];
+	for (size_t i = 0; i < countof(map); i++) {
+		if ((wire & map[i].wire) != 0)
+			flags |= map[i].host;
+	}
+	return flags;
+}
+
+/* Largest payload that comes and goes in one piece; a multiple of the page, as clients round
+ * to it. 0 would mean "no statement". */
+static uint32_t iounit(const struct session *session)
+{
+	return (session->msize - P9_IO_HEADER) & ~4095u;
+}
+
+int do_lopen(struct req *req)
+{
+	const struct p9_Tlopen *t = &req->t.Tlopen;
+	int flags = host_flags(t->flags);
+
+	if (flags < 0)
+		return flags;
+	if ((t->flags & P9_O_DIRECTORY) != 0 && !S_ISDIR(req->node->fs.type))
+		return -ENOTDIR;
+	if (req->session->config.readonly &&
+	    ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_APPEND)) != 0))
+		return -EROFS;
+	return 0;
+}
+
+int do_lopen_ask(struct req *req)
+{
+	return fs_open(req->session->fs, req->node->fs, host_flags(req->t.Tlopen.flags),
+		       &req->new_file);
+}
+
+int do_lopen_commit(struct req *req)
+{
+	struct p9_Rlopen *r = &req->r.Rlopen;
+	bool dir = S_ISDIR(req->node->fs.type);
+
+	req->fid->file = req->new_file;
+	req->new_file = FS_NO_FILE;
+	req->fid->kind = dir ? FID_DIR : FID_FILE;
+	r->qid = req->node->qid;
+	r->iounit = dir ? 0 : iounit(req->session);
+	return 0;
+}
+
+int do_lcreate(struct req *req)
+{
+	const struct p9_Tlcreate *t = &req->t.Tlcreate;
+	int flags = host_flags(t->flags);
+
+	if (flags < 0)
+		return flags;
+	return (t->flags & P9_O_DIRECTORY) != 0 ? -EINVAL : 0;
+}
+
+int do_lcreate_ask(struct req *req)
+{
+	const struct p9_Tlcreate *t = &req->t.Tlcreate;
+	int flags = host_flags(t->flags) | ((t->flags & P9_O_EXCL) != 0 ? O_EXCL : 0);
+
+	req->cred.gid = t->gid;
+	return fs_create(req->session->fs, req->node->fs, t->name.text, flags, t->mode, req->cred,
+			 &req->new_node, &req->new_file, &req->attr);
+}
+
+/* The fid turns from the directory to the new file. */
+int do_lcreate_commit(struct req *req)
+{
+	struct p9_Rlcreate *r = &req->r.Rlcreate;
+	struct node *node = node_add(req->session->fids, req->new_node, &req->attr);
+
+	if (node == NULL)
+		return -ENFILE;
+	req->new_node = FS_NO_NODE;
+	fid_move(req->session->fids, req->fid, node);
+	req->fid->file = req->new_file;
+	req->new_file = FS_NO_FILE;
+	req->fid->kind = FID_FILE;
+	r->qid = node->qid;
+	r->iounit = iounit(req->session);
+	return 0;
+}
+
+int do_read(struct req *req)
+{
+	struct p9_Tread *t = &req->t.Tread;
+	uint32_t most = req->session->msize - P9_READ_HEADER;
+
+	if (t->count > most)
+		t->count = most;
+	return req->fid->kind == FID_XATTR_READ ? xattr_read(req) : 0;
+}
+
+int do_read_ask(struct req *req)
+{
+	const struct p9_Tread *t = &req->t.Tread;
+	int err = req_reserve(req, P9_READ_HEADER + t->count);
+
+	if (err < 0)
+		return err;
+	return (int)fs_read(req->session->fs, req->file, p9_data_place(req->out), t->count,
+			    t->offset, req->nowait);
+}
+
+int do_read_commit(struct req *req)
+{
+	struct p9_data *data = &req->r.Rread.data;
+
+	if (req->fid->kind == FID_XATTR_READ)
+		return 0;
+	data->bytes = p9_data_place(req->out);
+	data->len = (uint32_t)req->result;
+	return 0;
+}
+
+int do_write(struct req *req)
+{
+	if (req->fid->kind == FID_XATTR_WRITE)
+		return xattr_write(req);
+	return 0;
+}
+
+int do_write_ask(struct req *req)
+{
+	const struct p9_Twrite *t = &req->t.Twrite;
+
+	return (int)fs_write(req->session->fs, req->file, t->data.bytes, t->data.len, t->offset);
+}
+
+int do_write_commit(struct req *req)
+{
+	if (req->fid->kind == FID_XATTR_WRITE)
+		req->r.Rwrite.count = req->t.Twrite.data.len;
+	else
+		req->r.Rwrite.count = (uint32_t)req->result;
+	return 0;
+}
+
+int do_fsync_ask(struct req *req)
+{
+	return fs_fsync(req->session->fs, req->file, req->t.Tfsync.datasync != 0);
+}
