@@ -423,6 +423,8 @@ void p9_print(const struct p9_msg *msg, char *text, size_t size)
 	struct printer p = {.text = text, .size = size};
 	const char *known = p9_name(msg->type);
 
+	if (size > 0)
+		text[0] = '\0';
 	if (known == NULL) {
 		add(&p, "type %u tag %u", msg->type, msg->tag);
 		return;
