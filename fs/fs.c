@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * fs.c - the calls of fs.h: everything that can be judged without knowing the driver.
+ *
+ * Names, ranges, flags, access modes and object types are checked here and nowhere else.
+ * The types can be, because a node carries its own and cannot change it while pinned; so
+ * no driver is ever asked to list a file, to open a FIFO or to truncate a symlink, and
+ * the answer to such a mistake is the same number for all of them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "common/util.h"
+#include "fs/fs.h"
+
+#define FS_OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_APPEND | O_DSYNC | O_SYNC | O_NOATIME)
+#define FS_MODE_BITS 07777
+#define FS_NSEC_PER_SEC 1000000000
+
+/* What rmdir(2) says of "." and ".." serves for unlink too: whoever asks to remove them is
+ * told why not, and a caller need not know beforehand which of the two it will be. */
+int fs_name_check(const char *name, enum fs_name_use use)
+{
+	static const struct {
+		int empty, slash, dot, dotdot;
+	} answers[] = {
+		[FS_NAME_WALK] = {-ENOENT, -ENOENT, -EINVAL, -EINVAL},
+		[FS_NAME_MAKE] = {-ENOENT, -EINVAL, -EEXIST, -EEXIST},
+		[FS_NAME_RENAME] = {-ENOENT, -EINVAL, -EBUSY, -EBUSY},
+		[FS_NAME_UNLINK] = {-ENOENT, -EINVAL, -EINVAL, -ENOTEMPTY},
+	};
+
+	if (name[0] == '\0')
+		return answers[use].empty;
+	if (strchr(name, '/'))
+		return answers[use].slash;
+	if (strcmp(name, ".") == 0)
+		return answers[use].dot;
+	if (strcmp(name, "..") == 0)
+		return answers[use].dotdot;
+	return strlen(name) > FS_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int fs_entry_check(struct fs_node dir, const char *name, enum fs_name_use use)
+{
+	return S_ISDIR(dir.type) ? fs_name_check(name, use) : -ENOTDIR;
+}
+
+static int fs_flags_check(int flags, int more)
+{
+	if ((flags & ~(FS_OPEN_FLAGS | more)) || (flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	return 0;
+}
+
+static bool fs_readable(struct fs_file file)
+{
+	return (file.flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool fs_writable(struct fs_file file)
+{
+	return (file.flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool fs_range_fits(uint64_t offset, size_t size)
+{
+	return offset <= INT64_MAX && size <= INT64_MAX - offset;
+}
+
+void fs_destroy(struct fs *fs)
+{
+	if (fs)
+		fs->ops->destroy(fs);
+}
+
+int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
+{
+	*node = FS_NO_NODE;
+	return fs->ops->root ? fs->ops->root(fs, node, attr) : -EOPNOTSUPP;
+}
+
+static int fs_walk_up(struct fs *fs, struct fs_node dir, struct fs_node *node, struct fs_attr *attr)
+{
+	char name[FS_NAME_MAX + 1];
+	int ret = fs_parent(fs, dir, node, name);
+
+	if (ret)
+		return ret;
+	ret = fs_getattr(fs, *node, attr);
+	if (ret) {
+		fs_forget(fs, *node);
+		*node = FS_NO_NODE;
+	}
+	return ret;
+}
+
+int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+	    struct fs_attr *attr)
+{
+	int ret = 0;
+
+	*node = FS_NO_NODE;
+	if (!S_ISDIR(dir.type))
+		return -ENOTDIR;
+	if (strcmp(name, "..") == 0)
+		return fs_walk_up(fs, dir, node, attr);
+	if (strcmp(name, ".") != 0)
+		ret = fs_name_check(name, FS_NAME_WALK);
+	if (ret)
+		return ret;
+	return fs->ops->walk ? fs->ops->walk(fs, dir, name, node, attr) : -EOPNOTSUPP;
+}
+
+int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
+{
+	*dir = FS_NO_NODE;
+	return fs->ops->parent ? fs->ops->parent(fs, node, dir, name) : -EOPNOTSUPP;
+}
+
+void fs_forget(struct fs *fs, struct fs_node node)
+{
+	if (node.id >= 0 && fs->ops->forget)
+		fs->ops->forget(fs, node);
+}
+
+int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
+{
+	return fs->ops->getattr ? fs->ops->getattr(fs, node, attr) : -EOPNOTSUPP;
+}
+
+static bool fs_time_fits(const struct fs_setattr *set, uint32_t bit, uint32_t now_bit,
+			 const struct fs_time *time)
+{
+	bool counts = (set->valid & bit) && !(set->valid & now_bit);
+
+	return !counts || time->nsec < FS_NSEC_PER_SEC;
+}
+
+static int fs_setattr_check(struct fs_node node, const struct fs_setattr *set)
+{
+	if ((set->valid & FS_SET_SIZE) && S_ISDIR(node.type))
+		return -EISDIR;
+	if ((set->valid & FS_SET_SIZE) && (!S_ISREG(node.type) || set->size > INT64_MAX))
+		return -EINVAL;
+	if ((set->valid & FS_SET_MODE) && S_ISLNK(node.type))
+		return -EOPNOTSUPP;
+	if (!fs_time_fits(set, FS_SET_ATIME, FS_SET_ATIME_NOW, &set->atime) ||
+	    !fs_time_fits(set, FS_SET_MTIME, FS_SET_MTIME_NOW, &set->mtime))
+		return -EINVAL;
+	return 0;
+}
+
+/* As chown(2) has it, an owner or group of -1 stays what it is. */
+int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
+	       const struct fs_setattr *set)
+{
+	struct fs_setattr clean = *set;
+	int ret = fs_setattr_check(node, set);
+
+	if (ret)
+		return ret;
+	clean.mode &= FS_MODE_BITS;
+	if (set->uid == (uint32_t)-1)
+		clean.valid &= ~(uint32_t)FS_SET_UID;
+	if (set->gid == (uint32_t)-1)
+		clean.valid &= ~(uint32_t)FS_SET_GID;
+	return fs->ops->setattr ? fs->ops->setattr(fs, node, file, &clean) : -EOPNOTSUPP;
+}
+
+int fs_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size)
+{
+	if (!S_ISLNK(node.type))
+		return -EINVAL;
+	return fs->ops->readlink ? fs->ops->readlink(fs, node, buf, size) : -EOPNOTSUPP;
+}
+
+static int fs_open_check(struct fs_node node, int flags)
+{
+	switch (node.type & S_IFMT) {
+	case S_IFREG:
+		return 0;
+	case S_IFDIR:
+		return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) ? -EISDIR : 0;
+	case S_IFLNK:
+		return -ELOOP;
+	default:
+		return -ENXIO;
+	}
+}
+
+int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
+{
+	int ret = fs_flags_check(flags, 0);
+
+	*file = FS_NO_FILE;
+	if (ret == 0)
+		ret = fs_open_check(node, flags);
+	if (ret)
+		return ret;
+	return fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
+}
+
+int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
+{
+	int ret = fs_flags_check(flags, O_EXCL);
+
+	*node = FS_NO_NODE;
+	*file = FS_NO_FILE;
+	if (ret == 0)
+		ret = fs_entry_check(dir, name, FS_NAME_MAKE);
+	if (ret)
+		return ret;
+	if (!fs->ops->create)
+		return -EOPNOTSUPP;
+	return fs->ops->create(fs, dir, name, flags, mode & FS_MODE_BITS, cred, node, file, attr);
+}
+
+void fs_close(struct fs *fs, struct fs_file file)
+{
+	if (file.id >= 0 && fs->ops->close)
+		fs->ops->close(fs, file);
+}
+
+ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
+		bool nowait)
+{
+	if (!fs_readable(file))
+		return -EBADF;
+	if (!fs_range_fits(offset, size))
+		return -EINVAL;
+	return fs->ops->read ? fs->ops->read(fs, file, buf, size, offset, nowait) : -EOPNOTSUPP;
+}
+
+/* A write that wrote nothing is an error: writers take 0 for "try again", for ever. */
+ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset)
+{
+	ssize_t ret;
+
+	if (!fs_writable(file))
+		return -EBADF;
+	if (!fs_range_fits(offset, size))
+		return -EFBIG;
+	if (!fs->ops->write)
+		return -EOPNOTSUPP;
+	ret = fs->ops->write(fs, file, buf, size, offset);
+	return ret == 0 && size > 0 ? -EIO : ret;
+}
+
+int fs_fsync(struct fs *fs, struct fs_file file, bool datasync)
+{
+	return fs->ops->fsync ? fs->ops->fsync(fs, file, datasync) : -EOPNOTSUPP;
+}
+
+int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
+	       void *arg)
+{
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	return fs->ops->readdir ? fs->ops->readdir(fs, dir, offset, size, emit, arg) : -EOPNOTSUPP;
+}
+
+int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+	     struct fs_cred cred, struct fs_attr *attr)
+{
+	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
+
+	if (ret)
+		return ret;
+	if (!fs->ops->mkdir)
+		return -EOPNOTSUPP;
+	return fs->ops->mkdir(fs, dir, name, mode & FS_MODE_BITS, cred, attr);
+}
+
+int fs_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+	       struct fs_cred cred, struct fs_attr *attr)
+{
+	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
+
+	if (ret)
+		return ret;
+	if (target[0] == '\0')
+		return -ENOENT;
+	if (strlen(target) > FS_TARGET_MAX)
+		return -ENAMETOOLONG;
+	return fs->ops->symlink ? fs->ops->symlink(fs, dir, name, target, cred, attr) : -EOPNOTSUPP;
+}
+
+static int fs_mknod_check(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case 0:
+	case S_IFREG:
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		return 0;
+	case S_IFDIR:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
+int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
+	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
+{
+	uint32_t type = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
+	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
+
+	if (ret == 0)
+		ret = fs_mknod_check(mode);
+	if (ret)
+		return ret;
+	if (!fs->ops->mknod)
+		return -EOPNOTSUPP;
+	return fs->ops->mknod(fs, dir, name, type | (mode & FS_MODE_BITS), major, minor, cred,
+			      attr);
+}
+
+int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
+
+	if (ret)
+		return ret;
+	if (S_ISDIR(node.type))
+		return -EPERM;
+	return fs->ops->link ? fs->ops->link(fs, node, dir, name) : -EOPNOTSUPP;
+}
+
+int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
+	      const char *newname)
+{
+	int ret = fs_entry_check(olddir, oldname, FS_NAME_RENAME);
+
+	if (ret == 0)
+		ret = fs_entry_check(newdir, newname, FS_NAME_RENAME);
+	if (ret)
+		return ret;
+	if (!fs->ops->rename)
+		return -EOPNOTSUPP;
+	return fs->ops->rename(fs, olddir, oldname, newdir, newname);
+}
+
+int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
+{
+	int ret = fs_entry_check(dir, name, FS_NAME_UNLINK);
+
+	if (ret)
+		return ret;
+	return fs->ops->unlink ? fs->ops->unlink(fs, dir, name, rmdir) : -EOPNOTSUPP;
+}
+
+int fs_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
+{
+	return fs->ops->statfs ? fs->ops->statfs(fs, node, st) : -EOPNOTSUPP;
+}
+
+static int fs_xattr_check(const char *name)
+{
+	return name[0] == '\0' || strlen(name) > FS_NAME_MAX ? -ERANGE : 0;
+}
+
+ssize_t fs_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size)
+{
+	int ret = fs_xattr_check(name);
+
+	if (ret)
+		return ret;
+	return fs->ops->getxattr ? fs->ops->getxattr(fs, node, name, buf, size) : -EOPNOTSUPP;
+}
+
+ssize_t fs_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size)
+{
+	return fs->ops->listxattr ? fs->ops->listxattr(fs, node, buf, size) : -EOPNOTSUPP;
+}
+
+int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf, size_t size,
+		int flags)
+{
+	int ret = fs_xattr_check(name);
+
+	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	if (ret)
+		return ret;
+	if (size > FS_XATTR_MAX)
+		return -E2BIG;
+	if (!fs->ops->setxattr)
+		return -EOPNOTSUPP;
+	return fs->ops->setxattr(fs, node, name, buf, size, flags);
+}
+
+int fs_removexattr(struct fs *fs, struct fs_node node, const char *name)
+{
+	int ret = fs_xattr_check(name);
+
+	if (ret)
+		return ret;
+	return fs->ops->removexattr ? fs->ops->removexattr(fs, node, name) : -EOPNOTSUPP;
+}
+
+/* The numbers of fcntl(2). */
+static int fs_lock_check(const struct fs_lock *lock)
+{
+	if (lock->start > INT64_MAX || lock->length > INT64_MAX)
+		return -EINVAL;
+	if (lock->length > 0 && lock->length - 1 > INT64_MAX - lock->start)
+		return -EOVERFLOW;
+	return 0;
+}
+
+int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+{
+	int ret = fs_lock_check(lock);
+
+	if (ret)
+		return ret;
+	if ((lock->type == FS_LOCK_READ && !fs_readable(file)) ||
+	    (lock->type == FS_LOCK_WRITE && !fs_writable(file)))
+		return -EBADF;
+	return fs->ops->lock ? fs->ops->lock(fs, file, lock) : -EOPNOTSUPP;
+}
+
+/* Asking is allowed whatever the access mode: a reader may want to know who writes. */
+int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
+{
+	int ret = fs_lock_check(lock);
+
+	if (ret)
+		return ret;
+	if (lock->type == FS_LOCK_NONE)
+		return -EINVAL;
+	return fs->ops->getlock ? fs->ops->getlock(fs, file, lock) : -EOPNOTSUPP;
+}
+
+int fs_model_parse(const char *text, enum fs_model *model)
+{
+	static const char *const names[] = {
+		[FS_MODEL_NONE] = "none",
+		[FS_MODEL_PASSTHROUGH] = "passthrough",
+	};
+
+	for (size_t i = 0; i < countof(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*model = (enum fs_model)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * fs.h - what the engine may ask of a file driver, and what a driver owes it.
+ *
+ * The calls have POSIX shape: they know nothing of 9P, fids or rings. A driver
+ * fills a `struct fs_ops`; everybody else calls the fs_*() functions below, which
+ * check what every driver may rely on (names, ranges, empty slots) in one place.
+ *
+ * Rules that hold for every call:
+ *  - Result: 0 or a byte count is success, a negative number is -errno and travels
+ *    to the guest unchanged (docs: errno(3), Linux numbering). A slot left NULL
+ *    answers -EOPNOTSUPP.
+ *  - Threads: every call may run beside any other on the same fs, node or file,
+ *    except that two fs_readdir() on one file, and fs_close()/fs_forget() of a
+ *    handle beside its last use, never overlap (the engine sees to that).
+ *  - Blocking: a call may sleep in the storage (a dead NFS server sleeps for ever),
+ *    but must not wait for another guest request: no FIFO, lock or lease waits.
+ *  - Escapes: nothing outside the export root is reachable through any handle,
+ *    whatever is renamed, linked or mounted on the host meanwhile; symbolic links
+ *    are never followed by the driver.
+ *  - Handles are small values, not pointers, so that a table of them may live in
+ *    memory that outlives a process.
+ */
+#ifndef FS_FS_H
+#define FS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define FS_NAME_MAX 255	   /* bytes in a name, without the NUL (limits.h NAME_MAX) */
+#define FS_TARGET_MAX 4095 /* bytes in a symlink target (limits.h PATH_MAX - 1) */
+#define FS_XATTR_MAX 65536 /* bytes in an attribute value or list (xattr(7)) */
+
+/* An object of the tree: pinned until fs_forget(), also when it is unlinked.
+ * `id` is the driver's (local: an O_PATH descriptor; mem: an index), `type` the
+ * S_IFMT bits, which cannot change while the object is pinned. */
+struct fs_node {
+	int32_t id;
+	uint32_t type;
+};
+
+/* An opened regular file or directory, until fs_close(). `flags` holds the access
+ * mode (O_RDONLY, O_WRONLY, O_RDWR) it was opened with. */
+struct fs_file {
+	int32_t id;
+	uint32_t flags;
+};
+
+#define FS_NO_NODE ((struct fs_node){.id = -1})
+#define FS_NO_FILE ((struct fs_file){.id = -1})
+
+/* On whose behalf a new object is made. (uint32_t)-1 in either: not known, the
+ * driver's own choice. */
+struct fs_cred {
+	uint32_t uid;
+	uint32_t gid;
+};
+
+struct fs_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+
+/* What stat(2) tells. `path` and `version` make the qid: `path` is unique among the
+ * objects alive in the export and equal for all hard links of one; `version`
+ * changes with the content and is never 0 (0 switches the Linux client's caching
+ * off). */
+struct fs_attr {
+	uint64_t path;
+	uint32_t version;
+	uint32_t mode; /* with S_IFMT */
+	uint32_t uid, gid;
+	uint64_t nlink;
+	uint32_t rdev_major, rdev_minor;
+	uint64_t size;
+	uint64_t blksize;
+	uint64_t blocks; /* of 512 bytes */
+	struct fs_time atime, mtime, ctime;
+	struct fs_time btime; /* valid when has_btime */
+	bool has_btime;
+};
+
+/* fs_setattr(): which fields count. The order of effects is size, owner, mode,
+ * times, so that each survives the others' side effects. */
+enum {
+	FS_SET_MODE = 1 << 0,
+	FS_SET_UID = 1 << 1,
+	FS_SET_GID = 1 << 2,
+	FS_SET_SIZE = 1 << 3,
+	FS_SET_ATIME = 1 << 4,
+	FS_SET_MTIME = 1 << 5,
+	FS_SET_ATIME_NOW = 1 << 6,
+	FS_SET_MTIME_NOW = 1 << 7,
+	FS_SET_CTIME = 1 << 8, /* only touch ctime; keeps suid/sgid */
+};
+
+struct fs_setattr {
+	uint32_t valid;
+	uint32_t mode; /* 07777 counts, other bits are ignored */
+	uint32_t uid, gid;
+	uint64_t size;
+	struct fs_time atime, mtime;
+};
+
+struct fs_statfs {
+	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid;
+	uint32_t namelen;
+};
+
+struct fs_dirent {
+	uint64_t path;	 /* as fs_attr.path */
+	uint64_t offset; /* where to resume after this entry; opaque, never 0 */
+	uint8_t type;	 /* DT_* of readdir(3) */
+	const char *name;
+};
+
+/* Takes one entry of a listing. Returns false when there is no more room: that
+ * entry was not taken and comes again at the next call. */
+typedef bool fs_emit(void *arg, const struct fs_dirent *entry);
+
+enum fs_lock_type { FS_LOCK_READ, FS_LOCK_WRITE, FS_LOCK_NONE };
+
+struct fs_lock {
+	enum fs_lock_type type;
+	uint64_t start;
+	uint64_t length; /* 0: to the end of the file */
+	uint32_t pid;	 /* out, of a conflicting holder; 0 when not known */
+};
+
+struct fs;
+
+struct fs_ops {
+	const char *name;
+
+	/* Frees fs and what it holds. All nodes and files have been given back. */
+	void (*destroy)(struct fs *fs);
+
+	/* Pins the export root; its fs_node.type is S_IFDIR. */
+	int (*root)(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
+
+	/* Looks `name` up in directory `dir` and pins what is there: a symlink as
+	 * itself. `name` is an ordinary name here, or "." for `dir` itself, also when it was
+	 * removed; ".." is fs_walk()'s. ENOENT, ENOTDIR (dir is none), ENAMETOOLONG. */
+	int (*walk)(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+		    struct fs_attr *attr);
+
+	/* Where `node` is now: pins the directory that holds it and copies its name
+	 * (FS_NAME_MAX + 1 bytes). Of the root: the root itself and "/". ENOENT when it
+	 * was unlinked or moved out of the export. */
+	int (*parent)(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
+
+	void (*forget)(struct fs *fs, struct fs_node node);
+
+	int (*getattr)(struct fs *fs, struct fs_node node, struct fs_attr *attr);
+
+	/* `file` is an open file of the node or FS_NO_FILE; a size change uses it when it
+	 * is writable, whatever the mode bits say by now. EISDIR, EINVAL for a size change
+	 * of what is no regular file; EOPNOTSUPP for the mode of a symlink. */
+	int (*setattr)(struct fs *fs, struct fs_node node, struct fs_file file,
+		       const struct fs_setattr *set);
+
+	/* Copies the target of a symlink, at most `size` bytes, without NUL; returns its
+	 * length. EINVAL for anything else. */
+	int (*readlink)(struct fs *fs, struct fs_node node, char *buf, size_t size);
+
+	/* Opens a regular file or directory; `flags`: an access mode and any of O_TRUNC,
+	 * O_APPEND, O_DSYNC, O_SYNC, O_NOATIME. ENXIO for fifo, socket and device, ELOOP
+	 * for a symlink, EISDIR for a directory with write access or O_TRUNC. */
+	int (*open)(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
+
+	/* Makes and opens a regular file in one step; `flags` as for open, and O_EXCL. Gives
+	 * node, file and attr. The new file has mode `mode` & 07777 and belongs to `cred`; the
+	 * returned file is usable in the asked access mode whatever `mode` says. Without
+	 * O_EXCL an existing regular file is opened as it is, owner and mode untouched.
+	 * EEXIST, EISDIR, ENXIO, ELOOP, ENOTDIR. */
+	int (*create)(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+		      struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+		      struct fs_attr *attr);
+
+	void (*close)(struct fs *fs, struct fs_file file);
+
+	/* As pread(2) and pwrite(2); never more than SSIZE_MAX bytes. fs_read() with
+	 * nowait: -EAGAIN when not all that could be had (up to the end of the file) can be
+	 * had without sleeping. A write of a non-empty buffer returns at least 1. A file
+	 * opened O_APPEND is written at its end. */
+	ssize_t (*read)(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
+			bool nowait);
+	ssize_t (*write)(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+			 uint64_t offset);
+
+	/* Files and directories, also such opened read-only. */
+	int (*fsync)(struct fs *fs, struct fs_file file, bool datasync);
+
+	/* Lists from `offset` (0 or an entry's offset) until the directory ends, `emit` says
+	 * no, or about `size` bytes of names were produced. "." and ".." are listed; ".." of
+	 * the root has the root's path. Entries untouched by others meanwhile appear exactly
+	 * once. */
+	int (*readdir)(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size,
+		       fs_emit *emit, void *arg);
+
+	/* Make an object; EEXIST when the name is taken. mkdir honours the S_ISGID and
+	 * S_ISVTX bits of `mode`. symlink stores `target` unread. mknod: `mode` has S_IFMT of
+	 * S_IFREG (or 0), S_IFCHR, S_IFBLK, S_IFIFO or S_IFSOCK. */
+	int (*mkdir)(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		     struct fs_cred cred, struct fs_attr *attr);
+	int (*symlink)(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+		       struct fs_cred cred, struct fs_attr *attr);
+	int (*mknod)(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		     uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr);
+
+	/* A further name for `node` (a symlink itself, not its target). ENOENT when it has
+	 * no name left, EPERM for a directory. */
+	int (*link)(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name);
+
+	/* rename(2): replaces what the new name held. Handles stay on their objects. */
+	int (*rename)(struct fs *fs, struct fs_node olddir, const char *oldname,
+		      struct fs_node newdir, const char *newname);
+
+	/* unlink(2), with `rmdir` rmdir(2). EISDIR, ENOTDIR, ENOTEMPTY. */
+	int (*unlink)(struct fs *fs, struct fs_node dir, const char *name, bool rmdir);
+
+	int (*statfs)(struct fs *fs, struct fs_node node, struct fs_statfs *st);
+
+	/* Extended attributes as in xattr(7), whole values. getxattr and listxattr return the
+	 * length; `size` 0 only asks for it; ERANGE when it does not fit. ENODATA when
+	 * missing; EOPNOTSUPP for a name space the driver does not keep. setxattr `flags`:
+	 * XATTR_CREATE, XATTR_REPLACE or 0; an empty value is a value (of a POSIX ACL: its
+	 * removal, always a success). */
+	ssize_t (*getxattr)(struct fs *fs, struct fs_node node, const char *name, void *buf,
+			    size_t size);
+	ssize_t (*listxattr)(struct fs *fs, struct fs_node node, void *buf, size_t size);
+	int (*setxattr)(struct fs *fs, struct fs_node node, const char *name, const void *buf,
+			size_t size, int flags);
+	int (*removexattr)(struct fs *fs, struct fs_node node, const char *name);
+
+	/* Byte-range locks of this open file, against every other open file and host process
+	 * (OFD locks, fcntl(2)). lock: FS_LOCK_NONE releases; -EAGAIN on a conflict, at once.
+	 * getlock: gives back the first conflicting lock, or type FS_LOCK_NONE. Both: closing
+	 * the file releases. EBADF when the access mode does not fit the lock type. */
+	int (*lock)(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
+	int (*getlock)(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+};
+
+/* What every driver's own struct begins with. */
+struct fs {
+	const struct fs_ops *ops;
+};
+
+/* How the caller uses a name; each use has its own answer to "", ".", ".." and "/"
+ * (the numbers a Linux kernel gives for the same mistake on a local file system). */
+enum fs_name_use { FS_NAME_WALK, FS_NAME_MAKE, FS_NAME_RENAME, FS_NAME_UNLINK };
+
+/* 0 when `name` may be handed to a driver; else the -errno for that use. The only place
+ * that judges names: empty, "/" inside, too long, "." and "..". fs_walk() takes "." and ".."
+ * before it asks here. */
+int fs_name_check(const char *name, enum fs_name_use use);
+
+/* The calls. Same parameters and results as the slots above, names and ranges checked:
+ * offset + size beyond INT64_MAX is EINVAL (read) or EFBIG (write); nanoseconds of
+ * 10^9 and more are EINVAL. fs_walk() also answers "." (the directory itself, pinned once
+ * more) and ".." (its parent; of the root the root). All take `fs` not NULL. */
+void fs_destroy(struct fs *fs); /* takes NULL */
+int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
+int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+	    struct fs_attr *attr);
+int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
+void fs_forget(struct fs *fs, struct fs_node node); /* takes FS_NO_NODE */
+int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr);
+int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
+	       const struct fs_setattr *set);
+int fs_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size);
+int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
+int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+	      struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+	      struct fs_attr *attr);
+void fs_close(struct fs *fs, struct fs_file file); /* takes FS_NO_FILE */
+ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
+		bool nowait);
+ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset);
+int fs_fsync(struct fs *fs, struct fs_file file, bool datasync);
+int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
+	       void *arg);
+int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+	     struct fs_cred cred, struct fs_attr *attr);
+int fs_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+	       struct fs_cred cred, struct fs_attr *attr);
+int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
+	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr);
+int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name);
+int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
+	      const char *newname);
+int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir);
+int fs_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st);
+ssize_t fs_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size);
+ssize_t fs_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size);
+int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf, size_t size,
+		int flags);
+int fs_removexattr(struct fs *fs, struct fs_node node, const char *name);
+int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
+int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+
+/* The drivers. Each create function gives an fs to fs_destroy(), or -errno with a text in
+ * `err` (of `errlen` bytes) that an administrator can act on. */
+
+/* A host directory. `root_fd` (an O_PATH directory descriptor is enough) is borrowed: the
+ * driver keeps a duplicate. */
+enum fs_model {
+	FS_MODEL_NONE,	      /* as passthrough, but an owner that cannot be set is no error */
+	FS_MODEL_PASSTHROUGH, /* owners and modes are the host's; needs root */
+};
+int fs_model_parse(const char *text, enum fs_model *model); /* -EINVAL: no such model */
+int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen);
+
+/* An empty tree in memory, gone with the fs. */
+int fs_mem_create(struct fs **fs, char *err, size_t errlen);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local.c - the host directory driver: its life, finding objects, and which slot is where.
+ *
+ * The host kernel is given single names and descriptors, never paths, with one exception:
+ * where an object is now can only be learnt as a path, from /proc. That path is a hint. It
+ * is walked beneath the root with all turnings forbidden and believed only if the object
+ * is found at its end; ".." is never put to the host, which would follow a directory that
+ * was moved out of the export.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "fs/local.h"
+
+#define LOCAL_TRIES 100 /* against renames on the way; each loss needs another one in time */
+
+struct local_fd_name local_fd_name(int fd)
+{
+	struct local_fd_name name;
+
+	snprintf(name.text, sizeof(name.text), "%d", fd);
+	return name;
+}
+
+/* EAGAIN and EXDEV: a rename came between, and the kernel could not tell that the object
+ * is still beneath. */
+int local_beneath(int dir, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_PATH | O_NOFOLLOW | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int ret = -EAGAIN;
+
+	for (int i = 0; i < LOCAL_TRIES && (ret == -EAGAIN || ret == -EXDEV); i++)
+		ret = (int)LOCAL_SYS(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+	return ret == -EXDEV ? -ENOENT : ret;
+}
+
+int local_reopen(const struct local *local, int fd, int flags)
+{
+	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* O_NONBLOCK: no waiting for a lease */
+	return LOCAL_SYS(openat(local->proc, local_fd_name(fd).text, flags));
+}
+
+int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr *attr)
+{
+	_cleanup_close_ int pinned = fd;
+	int ret = local_stat(local, fd, "", attr);
+
+	if (ret == 0)
+		*node = (struct fs_node){.id = take_fd(&pinned), .type = attr->mode & S_IFMT};
+	return ret;
+}
+
+int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+	       struct fs_attr *attr)
+{
+	int fd = local_beneath(dir.id, name, 0);
+
+	return fd < 0 ? fd : local_pin(local_of(fs), fd, node, attr);
+}
+
+void local_forget(struct fs *fs, struct fs_node node)
+{
+	(void)fs;
+	close(node.id);
+}
+
+static int local_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
+{
+	struct local *local = local_of(fs);
+
+	return local_walk(fs, (struct fs_node){.id = local->root}, ".", node, attr);
+}
+
+/* The path of a descriptor's object, as /proc has it now. */
+static int local_path(const struct local *local, int fd, char path[PATH_MAX])
+{
+	ssize_t n = readlinkat(local->proc, local_fd_name(fd).text, path, PATH_MAX);
+
+	if (n < 0)
+		return -errno;
+	if (n == PATH_MAX)
+		return -ENAMETOOLONG;
+	path[n] = '\0';
+	return 0;
+}
+
+/* The part of `path` below directory `root`; NULL when it is not there. */
+static char *local_below(char *path, const char *root)
+{
+	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	return strncmp(path, root, n) == 0 && path[n] == '/' ? path + n + 1 : NULL;
+}
+
+static bool local_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whether the object `st` is found at `path`; opens the directory there. */
+static int local_verify(const struct local *local, const struct stat *st, char *path, char *name)
+{
+	char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+	_cleanup_close_ int dir = -1;
+	struct stat found;
+
+	if (slash)
+		*slash = '\0';
+	if (*last == '\0' || strlen(last) > FS_NAME_MAX)
+		return -ENOENT;
+	dir = local_beneath(local->root, slash ? path : ".", O_DIRECTORY);
+	if (dir == -ELOOP || dir == -ENOTDIR || dir == -EAGAIN)
+		return -ENOENT;
+	if (dir < 0)
+		return dir;
+	if (fstatat(dir, last, &found, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if (!local_is_same(st, &found))
+		return -ENOENT;
+	strcpy(name, last);
+	return take_fd(&dir);
+}
+
+/* The directory that holds `fd`. While something above is being renamed, an object that is
+ * there may be missed; again and again only by an unlucky one. */
+static int local_holder(const struct local *local, int fd, const struct stat *st, char *name)
+{
+	char root[PATH_MAX], path[PATH_MAX];
+	int ret = -ENOENT;
+
+	for (int i = 0; i < LOCAL_TRIES && ret == -ENOENT && st->st_nlink > 0; i++) {
+		char *below;
+
+		ret = local_path(local, local->root, root);
+		if (ret == 0)
+			ret = local_path(local, fd, path);
+		if (ret)
+			break;
+		below = local_below(path, root);
+		ret = below ? local_verify(local, st, below, name) : -ENOENT;
+	}
+	return ret;
+}
+
+static int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
+{
+	struct local *local = local_of(fs);
+	struct stat st, root;
+	int fd;
+
+	if (fstat(node.id, &st) || fstat(local->root, &root))
+		return -errno;
+	if (local_is_same(&st, &root)) {
+		strcpy(name, "/");
+		fd = local_beneath(local->root, ".", O_DIRECTORY);
+	} else {
+		fd = local_holder(local, node.id, &st, name);
+	}
+	if (fd < 0)
+		return fd;
+	*dir = (struct fs_node){.id = fd, .type = S_IFDIR};
+	return 0;
+}
+
+static void local_destroy(struct fs *fs)
+{
+	struct local *local = local_of(fs);
+
+	cleanup_close(&local->root);
+	cleanup_close(&local->proc);
+	pthread_mutex_destroy(&local->lock);
+	free(local->devices);
+	free(local);
+}
+
+static const struct fs_ops local_ops = {
+	.name = "local",
+	.destroy = local_destroy,
+	.root = local_root,
+	.walk = local_walk,
+	.parent = local_parent,
+	.forget = local_forget,
+	.getattr = local_getattr,
+	.setattr = local_setattr,
+	.readlink = local_readlink,
+	.open = local_open,
+	.create = local_create,
+	.close = local_close,
+	.read = local_read,
+	.write = local_write,
+	.fsync = local_fsync,
+	.readdir = local_readdir,
+	.mkdir = local_mkdir,
+	.symlink = local_symlink,
+	.mknod = local_mknod,
+	.link = local_link,
+	.rename = local_rename,
+	.unlink = local_unlink,
+	.statfs = local_statfs,
+	.getxattr = local_getxattr,
+	.listxattr = local_listxattr,
+	.setxattr = local_setxattr,
+	.removexattr = local_removexattr,
+	.lock = local_lock,
+	.getlock = local_getlock,
+};
+
+static int local_open_root(struct local *local, int root_fd, char *err, size_t errlen)
+{
+	struct stat st;
+	int ret = local_beneath(root_fd, ".", O_DIRECTORY);
+
+	local->root = ret;
+	if (ret >= 0)
+		ret = LOCAL_SYS(fstat(local->root, &st));
+	if (ret == -ENOSYS)
+		snprintf(err, errlen, "the kernel has no openat2(2); Linux 5.6 or later is needed");
+	else if (ret)
+		snprintf(err, errlen, "cannot open the export: %s", strerror(-ret));
+	if (ret)
+		return ret;
+	local->root_device = (struct local_device){major(st.st_dev), minor(st.st_dev)};
+	local->root_ino = st.st_ino;
+	return 0;
+}
+
+static int local_open_proc(struct local *local, char *err, size_t errlen)
+{
+	struct statfs st;
+
+	local->proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (local->proc >= 0 && fstatfs(local->proc, &st) == 0 && st.f_type == PROC_SUPER_MAGIC)
+		return 0;
+	snprintf(err, errlen, "/proc/self/fd is needed and not there; is /proc mounted?");
+	return -ENOENT;
+}
+
+static int local_set_model(struct local *local, enum fs_model model, char *err, size_t errlen)
+{
+	const char *missing = local_cred_missing();
+
+	local->passthrough = model == FS_MODEL_PASSTHROUGH;
+	local->switch_creds = missing == NULL;
+	if (!local->passthrough || !missing)
+		return 0;
+	snprintf(err, errlen, "the model passthrough needs root with %s; run as root or use none",
+		 missing);
+	return -EPERM;
+}
+
+/* Sets the umask of the process to 0: guests have applied their own already. */
+int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
+{
+	struct local *local = calloc(1, sizeof(*local));
+	int ret;
+
+	if (!local) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	local->fs.ops = &local_ops;
+	local->proc = -1;
+	pthread_mutex_init(&local->lock, NULL);
+	ret = local_open_root(local, root_fd, err, errlen);
+	if (ret == 0)
+		ret = local_open_proc(local, err, errlen);
+	if (ret == 0)
+		ret = local_set_model(local, model, err, errlen);
+	if (ret) {
+		local_destroy(&local->fs);
+		return ret;
+	}
+	umask(0);
+	*fs = &local->fs;
+	return 0;
+}

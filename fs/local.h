@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local.h - what the files of the host directory driver share; for local_*.c only.
+ *
+ * A node is an O_PATH descriptor, so it pins the object itself and no name. What such a
+ * descriptor cannot do (open, chmod, link, attributes) is done through its name in
+ * /proc/self/fd, which leads to exactly this object, also when it is unlinked or a
+ * symlink. That directory is the process's own: an fs serves only the process that made it.
+ */
+#ifndef FS_LOCAL_H
+#define FS_LOCAL_H
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "common/util.h"
+#include "fs/fs.h"
+
+/* A file system mounted below the root, see local_qid_path(). */
+struct local_device {
+	uint32_t major, minor;
+};
+
+struct local {
+	struct fs fs;
+	int root;	   /* O_PATH */
+	int proc;	   /* /proc/self/fd */
+	bool passthrough;  /* an owner that cannot be set is an error */
+	bool switch_creds; /* new objects are made with the credentials of their owner */
+	struct local_device root_device;
+	uint64_t root_ino;
+
+	pthread_mutex_t lock; /* guards the rest */
+	struct local_device *devices;
+	size_t device_count;
+};
+
+static inline struct local *local_of(struct fs *fs)
+{
+	return container_of(fs, struct local, fs);
+}
+
+/* A system call's result as a negative errno; interrupted calls are tried again. */
+#define LOCAL_SYS(call)                                                                            \
+	({                                                                                         \
+		__typeof__(call) result_;                                                          \
+		do                                                                                 \
+			result_ = (call);                                                          \
+		while (result_ < 0 && errno == EINTR);                                             \
+		result_ < 0 ? -errno : result_;                                                    \
+	})
+
+/* ---- local.c ---- */
+
+/* The name of descriptor `fd` in local::proc. */
+struct local_fd_name {
+	char text[12];
+};
+struct local_fd_name local_fd_name(int fd);
+
+/* Opens `path` beneath `dir` as an O_PATH descriptor (`flags`: O_DIRECTORY or 0): a
+ * symlink at its end as itself, none on the way, no "..", no way out. */
+int local_beneath(int dir, const char *path, int flags);
+
+/* Opens the object of an O_PATH descriptor anew. For regular files and directories only:
+ * a FIFO or device would come to life. */
+int local_reopen(const struct local *local, int fd, int flags);
+
+/* Pins: gives `fd` away to `node`, or closes it on failure. */
+int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr *attr);
+
+int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+	       struct fs_attr *attr);
+void local_forget(struct fs *fs, struct fs_node node);
+
+/* ---- local_attr.c ---- */
+
+/* The attributes of `name` in `dir`, not followed; with "" of `dir` itself, of any kind. */
+int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr);
+
+/* The export-wide number of an object. */
+int local_qid_path(struct local *local, uint32_t major, uint32_t minor, uint64_t ino,
+		   uint64_t *path);
+
+int local_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr);
+int local_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
+		  const struct fs_setattr *set);
+int local_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size);
+int local_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st);
+
+/* ---- local_cred.c ---- */
+
+/* What local_cred_enter() found and local_cred_leave() puts back. */
+struct local_cred {
+	bool entered;
+	uid_t uid;
+	gid_t gid;
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+};
+
+/* The first capability missing for creating on behalf of others, or NULL. */
+const char *local_cred_missing(void);
+
+/* Makes the calling thread create objects as `cred`, until local_cred_leave(). */
+int local_cred_enter(const struct local *local, struct fs_cred cred, struct local_cred *saved);
+void local_cred_leave(struct local_cred *saved);
+
+#define _local_cred_ __attribute__((cleanup(local_cred_leave)))
+
+/* ---- local_make.c ---- */
+
+int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+		 struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+		 struct fs_attr *attr);
+int local_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		struct fs_cred cred, struct fs_attr *attr);
+int local_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+		  struct fs_cred cred, struct fs_attr *attr);
+int local_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
+		uint32_t minor, struct fs_cred cred, struct fs_attr *attr);
+int local_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name);
+int local_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
+		 const char *newname);
+int local_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir);
+
+/* ---- local_io.c ---- */
+
+int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
+void local_close(struct fs *fs, struct fs_file file);
+ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
+		   bool nowait);
+ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+		    uint64_t offset);
+int local_fsync(struct fs *fs, struct fs_file file, bool datasync);
+int local_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
+int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+
+/* ---- local_dir.c ---- */
+
+int local_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
+		  void *arg);
+
+/* ---- local_xattr.c ---- */
+
+ssize_t local_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf,
+		       size_t size);
+ssize_t local_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size);
+int local_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf,
+		   size_t size, int flags);
+int local_removexattr(struct fs *fs, struct fs_node node, const char *name);
+
+#endif

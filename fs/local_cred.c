@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local_cred.c - making objects as somebody else, so that they are born with their owner.
+ *
+ * Only the calls that make an object run like this; everything else, and all checks, are
+ * left to the guest's kernel and done as the server itself. So the file system user and
+ * group are switched, but the right to pass permission checks is kept. CAP_FSETID is not:
+ * without it and without the server's own groups the host drops S_ISGID for a group that
+ * the owner is not in. All of this is the thread's own, which is why setgroups is called
+ * raw: the C library's would change every thread. Changing the user makes the process
+ * non-dumpable.
+ */
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+
+#include "fs/local.h"
+
+#define LOCAL_CAP(cap) (UINT64_C(1) << (cap))
+
+static int local_caps_get(struct __user_cap_data_struct *caps)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return (int)LOCAL_SYS(syscall(SYS_capget, &header, caps));
+}
+
+static int local_caps_set(const struct __user_cap_data_struct *caps)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return (int)LOCAL_SYS(syscall(SYS_capset, &header, caps));
+}
+
+const char *local_cred_missing(void)
+{
+	static const struct {
+		int cap;
+		const char *name;
+	} needed[] = {
+		{CAP_CHOWN, "CAP_CHOWN"},   {CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"},
+		{CAP_FOWNER, "CAP_FOWNER"}, {CAP_FSETID, "CAP_FSETID"},
+		{CAP_MKNOD, "CAP_MKNOD"},   {CAP_SETGID, "CAP_SETGID"},
+		{CAP_SETUID, "CAP_SETUID"},
+	};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	if (local_caps_get(caps))
+		return "capabilities";
+	for (size_t i = 0; i < countof(needed); i++) {
+		if (!(caps[0].effective & LOCAL_CAP(needed[i].cap)))
+			return needed[i].name;
+	}
+	return NULL;
+}
+
+static bool local_drop_groups(void)
+{
+	static _Thread_local bool dropped;
+
+	if (!dropped)
+		dropped = syscall(SYS_setgroups, 0, NULL) == 0;
+	return dropped;
+}
+
+/* setfsuid(2) tells no errors; asked for -1 it changes nothing and tells what is. */
+static bool local_become(uid_t uid, gid_t gid)
+{
+	setfsgid(gid);
+	setfsuid(uid);
+	return (uid_t)setfsuid((uid_t)-1) == uid && (gid_t)setfsgid((gid_t)-1) == gid;
+}
+
+/* Away from user 0 the kernel takes all capabilities over files; these are had again. */
+static bool local_keep_caps(const struct local_cred *saved)
+{
+	const uint64_t lose = LOCAL_CAP(CAP_CHOWN) | LOCAL_CAP(CAP_FOWNER) | LOCAL_CAP(CAP_FSETID);
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {saved->caps[0],
+									saved->caps[1]};
+
+	caps[0].effective &= (uint32_t)~lose;
+	return local_caps_set(caps) == 0;
+}
+
+int local_cred_enter(const struct local *local, struct fs_cred cred, struct local_cred *saved)
+{
+	uid_t uid;
+	gid_t gid;
+
+	*saved = (struct local_cred){.entered = false};
+	if (!local->switch_creds)
+		return 0;
+	saved->uid = (uid_t)setfsuid((uid_t)-1);
+	saved->gid = (gid_t)setfsgid((gid_t)-1);
+	uid = cred.uid == (uint32_t)-1 ? saved->uid : cred.uid;
+	gid = cred.gid == (uint32_t)-1 ? saved->gid : cred.gid;
+	if (uid == saved->uid && gid == saved->gid)
+		return 0;
+	if (local_caps_get(saved->caps))
+		return -EPERM;
+	saved->entered = true;
+	if (local_drop_groups() && local_become(uid, gid) &&
+	    (uid == saved->uid || local_keep_caps(saved)))
+		return 0;
+	local_cred_leave(saved);
+	return local->passthrough ? -EPERM : 0;
+}
+
+void local_cred_leave(struct local_cred *saved)
+{
+	if (!saved->entered)
+		return;
+	local_become(saved->uid, saved->gid);
+	local_caps_set(saved->caps);
+	saved->entered = false;
+}

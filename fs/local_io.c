@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local_io.c - open host files: reading, writing, flushing, locking.
+ *
+ * An open file is a descriptor of its own, with its own open file description: offsets
+ * are always given, and locks (of the OFD kind) belong to it alone.
+ */
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include "fs/local.h"
+
+/* O_NOATIME is for owners only; without the right to it the file is opened all the same. */
+int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
+{
+	const struct local *local = local_of(fs);
+	int fd = local_reopen(local, node.id, flags);
+
+	if (fd == -EPERM && (flags & O_NOATIME))
+		fd = local_reopen(local, node.id, flags & ~O_NOATIME);
+	if (fd < 0)
+		return fd;
+	*file = (struct fs_file){.id = fd, .flags = (uint32_t)flags & O_ACCMODE};
+	return 0;
+}
+
+void local_close(struct fs *fs, struct fs_file file)
+{
+	(void)fs;
+	close(file.id);
+}
+
+/* The cache answers piecemeal: only 0 means the end of the file. */
+static ssize_t local_read_cached(int fd, char *buf, size_t size, off_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		struct iovec iov = {.iov_base = buf + done, .iov_len = size - done};
+		ssize_t n = LOCAL_SYS(preadv2(fd, &iov, 1, offset + (off_t)done, RWF_NOWAIT));
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* Some file systems do not know RWF_NOWAIT; whatever it fails with but EAGAIN, the plain
+ * read knows better. */
+ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
+		   bool nowait)
+{
+	ssize_t n = -EOPNOTSUPP;
+
+	(void)fs;
+	if (nowait)
+		n = local_read_cached(file.id, buf, size, (off_t)offset);
+	if (n >= 0 || n == -EAGAIN)
+		return n;
+	return LOCAL_SYS(pread(file.id, buf, size, (off_t)offset));
+}
+
+ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+		    uint64_t offset)
+{
+	(void)fs;
+	return LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
+}
+
+int local_fsync(struct fs *fs, struct fs_file file, bool datasync)
+{
+	(void)fs;
+	return LOCAL_SYS(datasync ? fdatasync(file.id) : fsync(file.id));
+}
+
+static struct flock local_flock(const struct fs_lock *lock)
+{
+	static const short types[] = {
+		[FS_LOCK_READ] = F_RDLCK,
+		[FS_LOCK_WRITE] = F_WRLCK,
+		[FS_LOCK_NONE] = F_UNLCK,
+	};
+
+	return (struct flock){
+		.l_type = types[lock->type],
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)lock->start,
+		.l_len = (off_t)lock->length,
+	};
+}
+
+int local_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+{
+	struct flock flock = local_flock(lock);
+	int ret = LOCAL_SYS(fcntl(file.id, F_OFD_SETLK, &flock));
+
+	(void)fs;
+	return ret == -EACCES ? -EAGAIN : ret;
+}
+
+/* The holder of an OFD lock is no process: it is told as -1. */
+int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
+{
+	struct flock flock = local_flock(lock);
+	int ret = LOCAL_SYS(fcntl(file.id, F_OFD_GETLK, &flock));
+
+	(void)fs;
+	if (ret)
+		return ret;
+	lock->pid = 0;
+	lock->type = FS_LOCK_NONE;
+	if (flock.l_type == F_UNLCK)
+		return 0;
+	lock->type = flock.l_type == F_RDLCK ? FS_LOCK_READ : FS_LOCK_WRITE;
+	lock->start = (uint64_t)flock.l_start;
+	lock->length = (uint64_t)flock.l_len;
+	lock->pid = flock.l_pid > 0 ? (uint32_t)flock.l_pid : 0;
+	return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * local_make.c - making, linking, renaming and removing names in a host directory.
+ *
+ * The host is only ever asked to make what does not exist yet (O_EXCL). What does exist is
+ * found by name and judged by its type before anything opens it, so nothing that was
+ * planted under the name can be opened by surprise.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "fs/local.h"
+
+static int local_make_file(struct local *local, int dir, const char *name, int flags, uint32_t mode,
+			   struct fs_cred cred)
+{
+	_local_cred_ struct local_cred saved;
+	int ret = local_cred_enter(local, cred, &saved);
+
+	flags |= O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
+	return ret ? ret : LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
+}
+
+static int local_create_new(struct local *local, int dir, const char *name, int flags,
+			    uint32_t mode, struct fs_cred cred, struct fs_node *node,
+			    struct fs_file *file, struct fs_attr *attr)
+{
+	_cleanup_close_ int fd = local_make_file(local, dir, name, flags, mode, cred);
+	int path, ret;
+
+	if (fd < 0)
+		return fd;
+	path = LOCAL_SYS(openat(local->proc, local_fd_name(fd).text, O_PATH | O_CLOEXEC));
+	if (path < 0)
+		return path;
+	ret = local_pin(local, path, node, attr);
+	if (ret == 0)
+		*file = (struct fs_file){.id = take_fd(&fd), .flags = (uint32_t)flags & O_ACCMODE};
+	return ret;
+}
+
+static int local_create_old(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			    struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
+{
+	int ret = local_walk(fs, dir, name, node, attr);
+
+	if (ret)
+		return ret;
+	ret = fs_open(fs, *node, flags, file);
+	if (ret == 0 && (flags & O_TRUNC))
+		ret = local_getattr(fs, *node, attr);
+	if (ret == 0)
+		return 0;
+	fs_close(fs, *file);
+	local_forget(fs, *node);
+	*node = FS_NO_NODE;
+	*file = FS_NO_FILE;
+	return ret;
+}
+
+/* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
+int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+		 struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+		 struct fs_attr *attr)
+{
+	int ret;
+
+	do {
+		ret = local_create_new(local_of(fs), dir.id, name, flags, mode, cred, node, file,
+				       attr);
+		if (ret != -EEXIST || (flags & O_EXCL))
+			return ret;
+		ret = local_create_old(fs, dir, name, flags, node, file, attr);
+	} while (ret == -ENOENT);
+	return ret;
+}
+
+static int local_make_dir(struct local *local, int dir, const char *name, uint32_t mode,
+			  struct fs_cred cred)
+{
+	_local_cred_ struct local_cred saved;
+	int ret = local_cred_enter(local, cred, &saved);
+
+	return ret ? ret : LOCAL_SYS(mkdirat(dir, name, mode));
+}
+
+/* mkdir(2) leaves S_ISGID out. Bits are only added to what the new directory has: should
+ * another stand there by now, it keeps its permissions. */
+int local_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		struct fs_cred cred, struct fs_attr *attr)
+{
+	struct local *local = local_of(fs);
+	int ret = local_make_dir(local, dir.id, name, mode, cred);
+	_cleanup_close_ int fd = -1;
+	uint32_t missing;
+
+	if (ret)
+		return ret;
+	fd = local_beneath(dir.id, name, O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	ret = local_stat(local, fd, "", attr);
+	missing = mode & (S_ISGID | S_ISVTX) & ~attr->mode;
+	if (ret || missing == 0)
+		return ret;
+	ret = LOCAL_SYS(fchmodat(local->proc, local_fd_name(fd).text,
+				 (attr->mode & ~(uint32_t)S_IFMT) | missing, 0));
+	return ret ? ret : local_stat(local, fd, "", attr);
+}
+
+static int local_make_symlink(struct local *local, int dir, const char *name, const char *target,
+			      struct fs_cred cred)
+{
+	_local_cred_ struct local_cred saved;
+	int ret = local_cred_enter(local, cred, &saved);
+
+	return ret ? ret : LOCAL_SYS(symlinkat(target, dir, name));
+}
+
+int local_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+		  struct fs_cred cred, struct fs_attr *attr)
+{
+	struct local *local = local_of(fs);
+	int ret = local_make_symlink(local, dir.id, name, target, cred);
+
+	return ret ? ret : local_stat(local, dir.id, name, attr);
+}
+
+static int local_make_special(struct local *local, int dir, const char *name, uint32_t mode,
+			      dev_t device, struct fs_cred cred)
+{
+	_local_cred_ struct local_cred saved;
+	int ret = local_cred_enter(local, cred, &saved);
+
+	return ret ? ret : LOCAL_SYS(mknodat(dir, name, mode, device));
+}
+
+int local_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
+		uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
+{
+	struct local *local = local_of(fs);
+	dev_t device = S_ISCHR(mode) || S_ISBLK(mode) ? makedev(major, minor) : 0;
+	int ret = local_make_special(local, dir.id, name, mode, device, cred);
+
+	return ret ? ret : local_stat(local, dir.id, name, attr);
+}
+
+int local_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	const struct local *local = local_of(fs);
+
+	return LOCAL_SYS(
+		linkat(local->proc, local_fd_name(node.id).text, dir.id, name, AT_SYMLINK_FOLLOW));
+}
+
+int local_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
+		 const char *newname)
+{
+	(void)fs;
+	return LOCAL_SYS(renameat(olddir.id, oldname, newdir.id, newname));
+}
+
+int local_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
+{
+	(void)fs;
+	return LOCAL_SYS(unlinkat(dir.id, name, rmdir ? AT_REMOVEDIR : 0));
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * mem_xattr.c - extended attributes of objects in memory, stored as they come.
+ */
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "fs/mem.h"
+
+static bool mem_is_acl(const char *name)
+{
+	return strcmp(name, "system.posix_acl_access") == 0 ||
+	       strcmp(name, "system.posix_acl_default") == 0;
+}
+
+static bool mem_keeps_xattr(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || mem_is_acl(name);
+}
+
+static struct mem_xattr *mem_find_xattr(struct mem_inode *inode, const char *name)
+{
+	struct mem_xattr *xattr;
+
+	LIST_FOREACH (xattr, &inode->xattrs, next) {
+		if (strcmp(xattr->name, name) == 0)
+			return xattr;
+	}
+	return NULL;
+}
+
+ssize_t mem_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	struct mem_xattr *xattr = mem_find_xattr(mem_inode(mem, node), name);
+
+	if (!mem_keeps_xattr(name))
+		return -EOPNOTSUPP;
+	if (!xattr)
+		return -ENODATA;
+	if (size > 0 && size < xattr->size)
+		return -ERANGE;
+	if (size > 0)
+		memcpy(buf, xattr->value, xattr->size);
+	return (ssize_t)xattr->size;
+}
+
+ssize_t mem_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	struct mem_xattr *xattr;
+	size_t done = 0;
+
+	LIST_FOREACH (xattr, &mem_inode(mem, node)->xattrs, next) {
+		size_t length = strlen(xattr->name) + 1;
+
+		if (size > 0 && length > size - done)
+			return -ERANGE;
+		if (size > 0)
+			memcpy((char *)buf + done, xattr->name, length);
+		done += length;
+	}
+	return (ssize_t)done;
+}
+
+static int mem_drop_xattr(struct mem_inode *inode, struct mem_xattr *xattr)
+{
+	LIST_REMOVE(xattr, next);
+	free(xattr);
+	inode->attr.ctime = mem_now();
+	return 0;
+}
+
+int mem_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf, size_t size,
+		 int flags)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	struct mem_inode *inode = mem_inode(mem, node);
+	struct mem_xattr *old = mem_find_xattr(inode, name), *xattr;
+
+	if (!mem_keeps_xattr(name))
+		return -EOPNOTSUPP;
+	if (mem_is_acl(name) && size == 0)
+		return old ? mem_drop_xattr(inode, old) : 0;
+	if (old && (flags & XATTR_CREATE))
+		return -EEXIST;
+	if (!old && (flags & XATTR_REPLACE))
+		return -ENODATA;
+	xattr = malloc(sizeof(*xattr) + size);
+	if (!xattr)
+		return -ENOSPC;
+	xattr->size = size;
+	strcpy(xattr->name, name);
+	if (size > 0)
+		memcpy(xattr->value, buf, size);
+	if (old)
+		mem_drop_xattr(inode, old);
+	LIST_INSERT_HEAD(&inode->xattrs, xattr, next);
+	inode->attr.ctime = mem_now();
+	return 0;
+}
+
+int mem_removexattr(struct fs *fs, struct fs_node node, const char *name)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	struct mem_inode *inode = mem_inode(mem, node);
+	struct mem_xattr *xattr = mem_find_xattr(inode, name);
+
+	if (!mem_keeps_xattr(name))
+		return -EOPNOTSUPP;
+	return xattr ? mem_drop_xattr(inode, xattr) : -ENODATA;
+}
+
+void mem_drop_xattrs(struct mem_inode *inode)
+{
+	while (!LIST_EMPTY(&inode->xattrs))
+		mem_drop_xattr(inode, LIST_FIRST(&inode->xattrs));
+}
