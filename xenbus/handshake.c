@@ -29,7 +29,7 @@
 #define CLOSING HANDSHAKE_CLOSING
 #define CLOSED HANDSHAKE_CLOSED
 
-/* A cell that is not listed is {NEW, NOTHING} and means: stay, do nothing. */
+/* A cell that is not listed has action 0: HANDSHAKE_STAY. */
 /* clang-format off */
 static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 	[NEW] = {
@@ -49,7 +49,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_FRONT_CLOSED]       = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
-		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_NOTHING},
+		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[STARTING] = {
@@ -66,7 +66,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_DIR_GONE]           = {STOPPING, HANDSHAKE_STOP},
 	},
 	[CONNECTED] = {
-		[HANDSHAKE_SHARE_ENDED]        = {DROPPED, HANDSHAKE_NOTHING},
+		[HANDSHAKE_SHARE_ENDED]        = {DROPPED, HANDSHAKE_MOVE},
 		[HANDSHAKE_FRONT_INITIALISING] = {STOPPING, HANDSHAKE_STOP},
 		[HANDSHAKE_FRONT_CLOSING]      = {STOPPING, HANDSHAKE_STOP},
 		[HANDSHAKE_FRONT_CLOSED]       = {STOPPING, HANDSHAKE_STOP},
@@ -78,7 +78,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_DIR_GONE]           = {STOPPING, HANDSHAKE_STOP},
 	},
 	[STOPPING] = {
-		[HANDSHAKE_SHARE_ENDED]        = {DROPPED, HANDSHAKE_NOTHING},
+		[HANDSHAKE_SHARE_ENDED]        = {DROPPED, HANDSHAKE_MOVE},
 	},
 	[DROPPED] = {
 		[HANDSHAKE_FRONT_INITIALISING] = {WAIT, HANDSHAKE_PUBLISH},
@@ -91,7 +91,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_FRONT_REPLACED]     = {WAIT, HANDSHAKE_PUBLISH},
 		[HANDSHAKE_REMOVED]            = {CLOSING, HANDSHAKE_CLOSE},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
-		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_NOTHING},
+		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[CLOSING] = {
@@ -100,7 +100,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_FRONT_GONE]         = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_TIMEOUT]            = {CLOSED, HANDSHAKE_FINISH},
-		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_NOTHING},
+		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[CLOSED] = {
@@ -108,7 +108,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_FRONT_INITIALISED]  = {WAIT, HANDSHAKE_PUBLISH},
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_CLEAR},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_CLEAR},
-		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_NOTHING},
+		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 };
@@ -158,7 +158,7 @@ struct handshake_move handshake_next(enum handshake_state state, enum handshake_
 {
 	struct handshake_move move = table[state][event];
 
-	if (move.next == NEW && move.action == HANDSHAKE_NOTHING && event != HANDSHAKE_RECREATED)
+	if (move.action == HANDSHAKE_STAY)
 		move.next = state;
 	return move;
 }

@@ -62,7 +62,8 @@ enum handshake_event {
 };
 
 enum handshake_action {
-	HANDSHAKE_NOTHING,
+	HANDSHAKE_STAY,	    /* nothing to do, the state stays */
+	HANDSHAKE_MOVE,	    /* the state changes, nothing else */
 	HANDSHAKE_PUBLISH,  /* check the device, write versions and limits, and state 2 */
 	HANDSHAKE_START,    /* read the frontend's keys, start the share's process */
 	HANDSHAKE_ANNOUNCE, /* write 4 */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ring.c - see ring.h: index arithmetic, copying in and out, and the fences between them.
+ *
+ * Whatever the peer writes, nothing here can go out of bounds: positions are masked to the
+ * half, lengths are checked against distances from private indices, and a value is loaded from
+ * shared memory once and then only used from where it was copied to.
+ */
+#include "xenbus/ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct ring_page) == RING_PAGE_SIZE, "the interface page is one page");
+_Static_assert(offsetof(struct ring_page, out_cons) == 64, "layout of public/io/9pfs.h");
+_Static_assert(offsetof(struct ring_page, order) == 128, "layout of public/io/9pfs.h");
+_Static_assert(offsetof(struct ring_page, ref) == 132, "layout of public/io/9pfs.h");
+
+static uint32_t load_once(const volatile uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t le32(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+	       (uint32_t)bytes[3] << 24;
+}
+
+/* Bytes from `at` to the end of the half, `size` at most. */
+static uint32_t until_wrap(const struct ring *ring, uint32_t at, uint32_t size)
+{
+	uint32_t left = ring->half - (at & (ring->half - 1));
+
+	return size < left ? size : left;
+}
+
+static void copy_out(const struct ring *ring, uint32_t at, uint8_t *buf, uint32_t size)
+{
+	uint32_t first = until_wrap(ring, at, size);
+
+	memcpy(buf, ring->take_data + (at & (ring->half - 1)), first);
+	memcpy(buf + first, ring->take_data, size - first);
+	/* The compiler must not look at the shared bytes again instead of at the copy. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void copy_in(const struct ring *ring, uint32_t at, const uint8_t *buf, uint32_t size)
+{
+	uint32_t first = until_wrap(ring, at, size);
+
+	memcpy(ring->put_data + (at & (ring->half - 1)), buf, first);
+	memcpy(ring->put_data, buf + first, size - first);
+}
+
+int ring_read_setup(const struct ring_page *page, unsigned max_order, unsigned *order,
+		    uint32_t *refs)
+{
+	uint32_t claimed = load_once(&page->order);
+
+	if (claimed < RING_ORDER_MIN || claimed > RING_ORDER_MAX || claimed > max_order)
+		return -EPROTO;
+	for (size_t i = 0; i < (size_t)1 << claimed; i++) {
+		refs[i] = load_once(&page->ref[i]);
+		if (refs[i] == 0)
+			return -EPROTO;
+	}
+	*order = claimed;
+	return 0;
+}
+
+int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
+	      unsigned order)
+{
+	uint8_t *in = data, *out = in + ring_half(order);
+	bool backend = side == RING_BACKEND;
+
+	*ring = (struct ring){
+		.take_prod = backend ? &page->out_prod : &page->in_prod,
+		.take_cons = backend ? &page->out_cons : &page->in_cons,
+		.put_prod = backend ? &page->in_prod : &page->out_prod,
+		.put_cons = backend ? &page->in_cons : &page->out_cons,
+		.take_data = backend ? out : in,
+		.put_data = backend ? in : out,
+		.half = ring_half(order),
+	};
+	ring->cons = load_once(ring->take_cons);
+	ring->prod = load_once(ring->put_prod);
+	ring->seen = ring->cons;
+
+	if (load_once(ring->take_prod) - ring->cons > ring->half ||
+	    ring->prod - load_once(ring->put_cons) > ring->half)
+		return -EPROTO;
+	return 0;
+}
+
+int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
+{
+	uint32_t available;
+
+	ring->seen = load_once(ring->take_prod);
+	available = ring->seen - ring->cons;
+	if (available > ring->half)
+		return -EPROTO;
+	if (available < RING_HEADER_SIZE)
+		return 0;
+
+	copy_out(ring, ring->cons, msg->header, RING_HEADER_SIZE);
+	msg->size = le32(msg->header);
+	if (msg->size < RING_HEADER_SIZE || msg->size > max_size || msg->size > ring->half)
+		return -EPROTO;
+	return available >= msg->size;
+}
+
+void ring_take(struct ring *ring, const struct ring_message *msg, void *buf)
+{
+	uint8_t *bytes = buf;
+
+	memcpy(bytes, msg->header, RING_HEADER_SIZE);
+	copy_out(ring, ring->cons + RING_HEADER_SIZE, bytes + RING_HEADER_SIZE,
+		 msg->size - RING_HEADER_SIZE);
+
+	ring->cons += msg->size;
+	/* The peer may overwrite the bytes as soon as it sees the index. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(ring->take_cons, ring->cons, __ATOMIC_RELEASE);
+}
+
+int ring_put(struct ring *ring, const void *buf, uint32_t size)
+{
+	uint32_t used;
+
+	if (size > ring->half)
+		return -EMSGSIZE;
+	used = ring->prod - load_once(ring->put_cons);
+	if (used > ring->half)
+		return -EPROTO;
+	if (ring->half - used < size) {
+		ring->want = size;
+		return -EAGAIN;
+	}
+	ring->want = 0;
+
+	/* Nothing is written over before the peer was seen to be done with it. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	copy_in(ring, ring->prod, buf, size);
+	ring->prod += size;
+	__atomic_store_n(ring->put_prod, ring->prod, __ATOMIC_RELEASE);
+	return 0;
+}
+
+bool ring_has_input(const struct ring *ring)
+{
+	uint32_t prod = load_once(ring->take_prod);
+	uint32_t used = ring->prod - load_once(ring->put_cons);
+
+	if (prod != ring->seen && prod - ring->cons <= ring->half)
+		return true;
+	return ring->want != 0 && used <= ring->half && ring->half - used >= ring->want;
+}
+
+bool ring_consumed(const struct ring *ring, uint32_t prod)
+{
+	/* Distances from our newest byte, so that neither wrapping nor a lie looks like "yes". */
+	return ring->prod - load_once(ring->put_cons) <= ring->prod - prod;
+}
