@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * runner.c - see runner.h.
+ *
+ * `turn` tells who has the role. Even: the loop's own code is running. Odd: its holder is inside
+ * an inline ask. Each step adds one, so whoever finds the number it left behind is still in
+ * possession; the watchdog takes the role away by making the step first. The holder touches
+ * nothing of the loop's after a lost step, and inline asks run from the top of loop() only, so
+ * there is no half-done work above it on the stack.
+ */
+#include "xen9pfsd/runner.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "proto/ops.h"
+
+#define NS_PER_MS 1000000LL
+#define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
+#define EVENTS 16			 /* taken from epoll at once */
+#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* the storage is slow now, */
+#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* so asks go to the pool for so long */
+#define IDLE_THREAD_S 10		 /* a pool thread without work ends */
+#define STACK_SIZE (256 * 1024)
+
+struct runner {
+	struct executor executor;
+	int epoll, wake, timer;
+	pthread_t watchdog;
+
+	/* The role. */
+	_Atomic uint64_t turn;
+	_Atomic int64_t ask_began; /* of the inline ask */
+	atomic_bool armed;	   /* the watchdog's timer runs */
+
+	/* The loop's own. */
+	struct req_queue ready;
+	STAILQ_HEAD(, runner_task) tasks;
+	int64_t slow_until[2]; /* [1]: of asks that try not to sleep */
+	bool stop;
+
+	/* Shared, under `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct req_queue todo;	   /* for the pool */
+	struct req_queue answered; /* for the loop */
+	unsigned jobs;		   /* in `todo`, and the role when it is vacant */
+	unsigned threads, idle;
+	bool vacant;   /* the role waits for a thread */
+	bool sleeping; /* its holder waits in epoll */
+	bool stopped;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
+}
+
+static void *thread_main(void *arg);
+
+/* A job more: wakes a thread, or makes one when all that wait have a job coming. Under the lock. */
+static void add_job(struct runner *r)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (++r->jobs <= r->idle || r->threads >= RUNNER_POOL_MAX) {
+		pthread_cond_signal(&r->changed);
+		return;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, thread_main, r) == 0)
+		r->threads++;
+	else
+		log_warning("cannot start another thread; %u are running", r->threads);
+	pthread_attr_destroy(&attr);
+}
+
+/* ---- executor ---- */
+
+static void runner_ready(struct executor *executor, struct req *req)
+{
+	struct runner *r = container_of(executor, struct runner, executor);
+
+	STAILQ_INSERT_TAIL(&r->ready, req, link);
+}
+
+static void runner_answered(struct executor *executor, struct req *req)
+{
+	struct runner *r = container_of(executor, struct runner, executor);
+	bool wake;
+
+	pthread_mutex_lock(&r->lock);
+	STAILQ_INSERT_TAIL(&r->answered, req, link);
+	wake = r->sleeping;
+	r->sleeping = false;
+	pthread_mutex_unlock(&r->lock);
+	if (wake)
+		eventfd_write(r->wake, 1);
+}
+
+static void to_pool(struct runner *r, struct req *req)
+{
+	pthread_mutex_lock(&r->lock);
+	STAILQ_INSERT_TAIL(&r->todo, req, link);
+	add_job(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- the watchdog ---- */
+
+static void arm(struct runner *r)
+{
+	static const struct itimerspec once = {
+		.it_value.tv_nsec = RUNNER_PATIENCE_MS * NS_PER_MS,
+	};
+
+	if (!atomic_exchange(&r->armed, true))
+		timerfd_settime(r->timer, 0, &once, NULL);
+}
+
+/* Takes the role from a holder whose ask lasts too long. */
+static void relieve(struct runner *r)
+{
+	uint64_t turn = atomic_load(&r->turn);
+
+	if (turn % 2 == 0)
+		return;
+	if (now_ns() - atomic_load(&r->ask_began) < RUNNER_PATIENCE_MS * NS_PER_MS ||
+	    !atomic_compare_exchange_strong(&r->turn, &turn, turn + 1)) {
+		arm(r);
+		return;
+	}
+	pthread_mutex_lock(&r->lock);
+	r->vacant = true;
+	add_job(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void *watchdog_main(void *arg)
+{
+	struct runner *r = arg;
+	uint64_t expirations;
+	bool stopped = false;
+
+	while (!stopped) {
+		if (read(r->timer, &expirations, sizeof(expirations)) < 0 && errno != EINTR)
+			break;
+		/* Cleared before the look at `turn`, which the holder sets before its look at
+		 * this: one of the two sees the other. */
+		atomic_store(&r->armed, false);
+		relieve(r);
+		pthread_mutex_lock(&r->lock);
+		stopped = r->stopped;
+		pthread_mutex_unlock(&r->lock);
+	}
+	return NULL;
+}
+
+/* ---- the loop ---- */
+
+static bool quick(const struct runner *r, const struct req *req, int64_t now)
+{
+	if ((req->op->flags & OP_BLOCKS) != 0)
+		return false;
+	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
+}
+
+/* False: the role is lost, and `req` may be anybody's by now. */
+static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
+{
+	uint64_t turn = atomic_load(&r->turn) + 1;
+	int64_t began = *now;
+	bool tries = (req->op->flags & OP_TRIES) != 0;
+
+	req->nowait = tries;
+	atomic_store(&r->ask_began, began);
+	atomic_store(&r->turn, turn);
+	arm(r);
+	if (!req_ask(req))
+		to_pool(r, req);
+	if (!atomic_compare_exchange_strong(&r->turn, &turn, turn + 1))
+		return false;
+	*now = now_ns();
+	if (*now - began > SLOW_ASK_NS)
+		r->slow_until[tries] = *now + SLOW_PERIOD_NS;
+	return true;
+}
+
+/* False: the role is lost. */
+static bool run_ready(struct runner *r)
+{
+	int64_t now = STAILQ_EMPTY(&r->ready) ? 0 : now_ns();
+	struct req *req;
+
+	for (int asks = 0; asks < ROUND_ASKS && (req = STAILQ_FIRST(&r->ready)) != NULL;) {
+		STAILQ_REMOVE_HEAD(&r->ready, link);
+		if (!quick(r, req, now))
+			to_pool(r, req);
+		else if (ask_inline(r, req, &now))
+			asks++;
+		else
+			return false;
+	}
+	return true;
+}
+
+/* Finishes what has been answered. With nothing at all to do marks the loop as asleep, so that
+ * the next answer wakes it; true then. */
+static bool finish_answered(struct runner *r, bool may_sleep)
+{
+	struct req_queue answered = STAILQ_HEAD_INITIALIZER(answered);
+	bool sleeping;
+	struct req *req;
+
+	pthread_mutex_lock(&r->lock);
+	STAILQ_CONCAT(&answered, &r->answered);
+	sleeping = may_sleep && STAILQ_EMPTY(&answered);
+	r->sleeping = sleeping;
+	pthread_mutex_unlock(&r->lock);
+	while ((req = STAILQ_FIRST(&answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&answered, link);
+		session_finish(req);
+	}
+	return sleeping;
+}
+
+/* Tasks queued by tasks wait for the next round. */
+static void run_tasks(struct runner *r)
+{
+	STAILQ_HEAD(, runner_task) tasks = STAILQ_HEAD_INITIALIZER(tasks);
+	struct runner_task *task;
+
+	STAILQ_CONCAT(&tasks, &r->tasks);
+	while ((task = STAILQ_FIRST(&tasks)) != NULL) {
+		STAILQ_REMOVE_HEAD(&tasks, link);
+		task->queued = false;
+		task->run(task);
+	}
+}
+
+static void take_events(struct runner *r, bool block)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(r->epoll, events, EVENTS, block ? -1 : 0);
+	eventfd_t wakes;
+
+	for (int i = 0; i < count; i++) {
+		struct runner_source *source = events[i].data.ptr;
+
+		if (source == NULL)
+			eventfd_read(r->wake, &wakes);
+		else if (source->fd >= 0)
+			source->ready(source, events[i].events);
+	}
+}
+
+/* Holds the role until it is lost or all is over. */
+static void loop(struct runner *r)
+{
+	/* Whoever had it before was stuck: do not try the same again at once. */
+	if (atomic_load(&r->turn) > 0)
+		r->slow_until[0] = r->slow_until[1] = now_ns() + SLOW_PERIOD_NS;
+
+	for (;;) {
+		bool nothing = false;
+
+		if (!run_ready(r))
+			return;
+		finish_answered(r, false);
+		run_tasks(r);
+		if (r->stop)
+			break;
+		if (STAILQ_EMPTY(&r->ready) && STAILQ_EMPTY(&r->tasks))
+			nothing = finish_answered(r, true);
+		take_events(r, nothing);
+	}
+	pthread_mutex_lock(&r->lock);
+	r->stopped = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	arm(r); /* wakes the watchdog for the last time */
+}
+
+/* ---- threads ---- */
+
+/* Waits for something to do; false after a long time without. Under the lock. */
+static bool wait_for_work(struct runner *r)
+{
+	struct timespec until;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_THREAD_S;
+	r->idle++;
+	err = pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	r->idle--;
+	return err != ETIMEDOUT;
+}
+
+/* What every thread but the watchdog does. Under the lock, on entry and return. */
+static void work(struct runner *r, bool may_end)
+{
+	bool found = true;
+
+	while (!r->stopped) {
+		struct req *req = STAILQ_FIRST(&r->todo);
+
+		if (r->vacant) {
+			r->vacant = false;
+			r->jobs--;
+			pthread_mutex_unlock(&r->lock);
+			loop(r);
+			pthread_mutex_lock(&r->lock);
+		} else if (req != NULL) {
+			STAILQ_REMOVE_HEAD(&r->todo, link);
+			r->jobs--;
+			pthread_mutex_unlock(&r->lock);
+			req_ask(req);
+			pthread_mutex_lock(&r->lock);
+		} else if (!found && may_end) {
+			return;
+		} else {
+			found = wait_for_work(r);
+			continue;
+		}
+		found = true;
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct runner *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	work(r, true);
+	r->threads--;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+void runner_run(struct runner *runner)
+{
+	pthread_mutex_lock(&runner->lock);
+	runner->vacant = true;
+	runner->jobs++;
+	work(runner, false);
+	pthread_mutex_unlock(&runner->lock);
+}
+
+void runner_stop(struct runner *runner)
+{
+	runner->stop = true;
+}
+
+/* ---- life ---- */
+
+static void runner_free(struct runner *r)
+{
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (const int[]){r->epoll, r->wake, r->timer}[i];
+
+		cleanup_close(&fd);
+	}
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static int start_watchdog(struct runner *r)
+{
+	pthread_attr_t attr;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	err = pthread_create(&r->watchdog, &attr, watchdog_main, r);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static int open_descriptors(struct runner *r)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (r->epoll < 0 || r->wake < 0 || r->timer < 0 ||
+	    epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->wake, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+int runner_create(struct runner **runner)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+	pthread_condattr_t monotonic;
+	int err;
+
+	if (r == NULL)
+		return -ENOMEM;
+	r->executor = (struct executor){.run = runner_ready, .answered = runner_answered};
+	r->epoll = r->wake = r->timer = -1;
+	STAILQ_INIT(&r->ready);
+	STAILQ_INIT(&r->tasks);
+	STAILQ_INIT(&r->todo);
+	STAILQ_INIT(&r->answered);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+
+	err = open_descriptors(r);
+	if (err == 0)
+		err = start_watchdog(r);
+	if (err < 0) {
+		runner_free(r);
+		return err;
+	}
+	*runner = r;
+	return 0;
+}
+
+bool runner_destroy(struct runner *runner, int timeout_ms)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += timeout_ms * NS_PER_MS;
+	until.tv_sec += until.tv_nsec / (1000 * NS_PER_MS);
+	until.tv_nsec %= 1000 * NS_PER_MS;
+	pthread_mutex_lock(&runner->lock);
+	while (runner->threads > 0 && err == 0)
+		err = pthread_cond_timedwait(&runner->changed, &runner->lock, &until);
+	err = runner->threads > 0 ? err : 0;
+	pthread_mutex_unlock(&runner->lock);
+	if (err != 0)
+		return false;
+	pthread_join(runner->watchdog, NULL);
+	runner_free(runner);
+	return true;
+}
+
+struct executor *runner_executor(struct runner *runner)
+{
+	return &runner->executor;
+}
+
+/* ---- descriptors and tasks ---- */
+
+int runner_add(struct runner *runner, struct runner_source *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(runner->epoll, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
+}
+
+int runner_modify(struct runner *runner, struct runner_source *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(runner->epoll, EPOLL_CTL_MOD, source->fd, &event) < 0 ? -errno : 0;
+}
+
+void runner_remove(struct runner *runner, struct runner_source *source)
+{
+	epoll_ctl(runner->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	source->fd = -1;
+}
+
+void runner_later(struct runner *runner, struct runner_task *task)
+{
+	if (task->queued)
+		return;
+	task->queued = true;
+	STAILQ_INSERT_TAIL(&runner->tasks, task, link);
+}
