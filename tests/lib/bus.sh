@@ -1,0 +1,312 @@
+# shellcheck shell=bash
+# bus.sh - what the scripts in tests/sim and tests/proc share: a simulated bus, the daemon and
+# guests on it, for each test anew and in a directory of its own.
+#
+# A script defines functions test_FACT, sources this file and ends with: run_tests "$@". Without
+# arguments it runs all its tests, else those whose names contain one of them. Exit status:
+# 0 all passed, 1 a failure, 77 when every selected test was skipped. BUILD_DIR tells where the
+# programs are (build/ of the checkout); KEEP=1 keeps a failed test's directory.
+#
+# In a test: $work is its directory, $share an empty directory to export, $log what the daemon
+# said. A test that ends well has stopped the daemon in good order (or does it at its end), left
+# no process, and no report of a sanitizer. Nothing is decided by how long it takes: waiting has
+# a guard against hanging only.
+# shellcheck disable=SC2034 # the variables are for those who source this
+set -Eeuo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$(cd "${BUILD_DIR:-${top_builddir:-$top/build}}" && pwd)
+daemon=$build/xen9pfsd/xen9pfsd
+simulator=$build/tools/xen9pfs-sim
+serve=$build/tools/xen9pfs-serve
+guard=${GUARD:-120} # s
+
+# ---- telling ----
+
+# fail TEXT...: ends the test.
+fail() {
+    echo "    $*"
+    exit 1
+}
+
+# skip WHY...: ends the test, without a verdict.
+skip() {
+    echo "    skipped: $*"
+    exit 77
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || skip "needs root: $*"
+}
+
+# ---- waiting ----
+
+# await WHAT COMMAND...: until the command succeeds.
+await() {
+    local what=$1 end=$((SECONDS + guard))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || fail "waited $guard s in vain: $what"
+        sleep 0.02
+    done
+}
+
+ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# finish PID: the exit status of a process of ours, once it has ended.
+finish() {
+    await "process $1 ends" ended "$1"
+    wait "$1"
+}
+
+# background NAME COMMAND...: its output is in $work/NAME, its pid in $pid.
+background() {
+    local name=$1
+    shift
+    "$@" >"$work/$name" 2>&1 </dev/null &
+    pid=$!
+    started+=("$pid")
+}
+
+# ---- the bus, the toolstack, guests ----
+
+# One verb of xen9pfs-sim on the bus.
+sim() {
+    timeout -k 10 "$guard" "$simulator" --bus "sim:$bus" "$@"
+}
+
+bus_start() {
+    background bus.out "$simulator" --bus "sim:$bus" bus
+    await "the bus is ready" grep -q "is ready" "$work/bus.out"
+}
+
+# guest DOMID VERB...: a guest with a device; removed again, if it was --path that made it.
+guest() {
+    local domid=$1
+    shift
+    sim --domid "$domid" "$@"
+}
+
+# hold NAME OPTION...: a guest that has mounted its share and stays; its pid is in $pid.
+hold() {
+    local name=$1
+    shift
+    background "$name" "$simulator" --bus "sim:$bus" "$@" hold
+    await "a guest mounts ($*)" holds_or_ended "$name" "$pid"
+    grep -q connected "$work/$name" || fail "the guest cannot mount: $(cat "$work/$name")"
+}
+
+holds_or_ended() {
+    grep -q connected "$work/$1" || ended "$2"
+}
+
+# load NAME OPTION... -- LOAD-OPTION...: verified load in the background; its pid is in $pid.
+load() {
+    local name=$1 options=()
+    shift
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    background "$name" timeout -k 10 "$guard" "$simulator" --bus "sim:$bus" "${options[@]}" \
+        load "$@"
+}
+
+# load_is_good NAME PID: it ended without an error.
+load_is_good() {
+    finish "$2" || fail "load: $(cat "$work/$1")"
+    grep -q ' errors=0$' "$work/$1" || fail "load: $(cat "$work/$1")"
+}
+
+back_dir() { # DOMID [KIND [DEVID]]
+    echo "/local/domain/0/backend/${2:-9pfs}/$1/${3:-0}"
+}
+
+front_dir() { # DOMID [DEVID]
+    echo "/local/domain/$1/device/9pfs/${2:-0}"
+}
+
+node() {
+    sim xs-read "$1" 2>/dev/null || echo none
+}
+
+back_state() {
+    node "$(back_dir "$@")/state"
+}
+
+front_state() {
+    node "$(front_dir "$@")/state"
+}
+
+back_is() { # STATES DOMID [KIND [DEVID]]
+    [[ "$1" == *"$(back_state "${@:2}")"* ]]
+}
+
+# await_back STATES DOMID [KIND [DEVID]]: until the backend's state is one of a list.
+await_back() {
+    await "guest $2: backend in state $1" back_is "$@"
+}
+
+# Everything below the backend's directories, as the store has it.
+back_nodes() {
+    sim xs-ls "/local/domain/${1:-0}/backend" 2>/dev/null || true
+}
+
+set_front_state() { # DOMID STATE
+    sim xs-write "$(front_dir "$1")/state" "$2"
+}
+
+usage_is_zero() { # DOMID
+    local usage
+    usage=$(guest "$1" usage)
+    ! grep -qE '^(mapped_pages|bound_ports)=[1-9]' <<<"$usage"
+}
+
+# nothing_left DOMID [BACKEND]: no share's process, no page, no port, no backend node.
+nothing_left() {
+    await "the shares' processes are gone" no_shares
+    await "guest $1: nothing of it is in use" usage_is_zero "$1"
+    ! back_nodes "${2:-0}" | grep -q "/$1/" || fail "stale nodes: $(back_nodes "${2:-0}")"
+}
+
+# ---- the daemon ----
+
+daemon_arguments=() # for the next daemon_start, instead of the usual
+daemon_wrapper=()   # a program in front of it
+
+# daemon_start [OPTION...]: on the test's bus, with $share as export unless options are given.
+daemon_start() {
+    [ $# -gt 0 ] || set -- --export "$share"
+    daemon_begin --bus "sim:$bus" "$@"
+    await "the daemon serves" serves_or_ended
+    grep -q '^xen9pfsd: serving ' "$log" || fail "the daemon does not start"
+}
+
+daemon_begin() {
+    "${daemon_wrapper[@]}" "$daemon" "$@" 2>>"$log" >&2 </dev/null &
+    daemon_pid=$!
+}
+
+serves_or_ended() {
+    grep -q '^xen9pfsd: serving ' "$log" || ended "$daemon_pid"
+}
+
+# daemon_stop [SIGNAL]: it has to end in good order, and all shares with it.
+daemon_stop() {
+    local left status=0
+    left=$(shares)
+    kill "-${1:-TERM}" "$daemon_pid"
+    finish "$daemon_pid" || status=$?
+    daemon_pid=
+    [ $status = 0 ] || fail "the daemon's exit status is $status"
+    for share_pid in $left; do
+        ended "$share_pid" || fail "process $share_pid of a share outlives the daemon"
+    done
+}
+
+daemon_lives() {
+    ! ended "$daemon_pid" || fail "the daemon has died"
+}
+
+# The processes of the daemon's shares, zombies among them.
+shares() {
+    [ -z "$daemon_pid" ] || cat "/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null || true
+}
+
+no_shares() {
+    [ -z "$(shares)" ]
+}
+
+# share_of DOMID: the pid of the process that serves the guest, by the memory it has mapped.
+share_count() {
+    shares | wc -w
+}
+
+logged() {
+    grep -q -- "$1" "$log"
+}
+
+# await_log PATTERN
+await_log() {
+    await "a log line like \"$1\"" logged "$1"
+}
+
+log_count() {
+    grep -c -- "$1" "$log" || true
+}
+
+check_reports() {
+    ! grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer' \
+        "$log" "$work"/*.out 2>/dev/null || fail "a sanitizer has something to say"
+}
+
+# ---- running tests ----
+
+# Ends what the test started and is still there, by its pid.
+clean_up() {
+    local status=$? left
+    trap - ERR
+    set +e
+    left="$(shares)"
+    if [ $status != 0 ] && [ $status != 77 ] && [ -s "$log" ]; then
+        echo "    the daemon's last lines:"
+        tail -n 25 "$log" | cut -c 1-300 | sed 's/^/    | /'
+    fi
+    # shellcheck disable=SC2086 # a list of pids
+    kill -KILL $daemon_pid $left "${started[@]}" 2>/dev/null
+    wait
+    if [ "${KEEP:-}" = 1 ] && [ $status != 0 ]; then
+        echo "    kept: $work"
+    else
+        rm -rf "$work"
+    fi
+    exit $status
+}
+
+run_test() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/xen9pfsd.XXXXXX")
+    bus=$work/bus share=$work/share log=$work/daemon.log
+    started=() daemon_pid=
+    mkdir "$bus" "$share"
+    : >"$log"
+    trap clean_up EXIT
+    trap 'echo "    $(basename "${BASH_SOURCE[0]}"):$LINENO: $BASH_COMMAND"' ERR
+    "test_$1"
+    [ -z "$daemon_pid" ] || daemon_stop
+    check_reports
+}
+
+selected() { # NAME PATTERN...
+    local name=$1
+    shift
+    [ $# = 0 ] && return 0
+    for pattern in "$@"; do
+        [[ $name != *"$pattern"* ]] || return 0
+    done
+    return 1
+}
+
+run_tests() {
+    local name status passed=0 skipped=0 failed=0
+    for program in "$daemon" "$simulator"; do
+        [ -x "$program" ] || { echo "$program is not built"; exit 1; }
+    done
+    for name in $(sed -n 's/^test_\([a-z0-9_]*\)() {$/\1/p' "$0"); do
+        selected "$name" "$@" || continue
+        set +e
+        (set -e; run_test "$name") </dev/null
+        status=$?
+        set -e
+        case $status in
+        0) passed=$((passed + 1)); echo "ok    $name" ;;
+        77) skipped=$((skipped + 1)); echo "skip  $name" ;;
+        *) failed=$((failed + 1)); echo "FAIL  $name" ;;
+        esac
+    done
+    echo "$(basename "$0"): $passed passed, $skipped skipped, $failed failed"
+    [ $failed = 0 ] || exit 1
+    [ $passed -gt 0 ] || [ $skipped = 0 ] || exit 77
+}

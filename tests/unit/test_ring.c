@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test_ring.c - the ring arithmetic: both sides against each other, and against a peer that lies.
+ *
+ * The lying peer of the last tests is a process on shared memory, as the real one is: a thread
+ * would be a data race by design, and the thread sanitizer would be right to say so.
+ */
+#include "xenbus/ring.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "tests/lib/test.h"
+
+#define TEST_ORDER 1
+#define HALF (1u << (TEST_ORDER + 11))
+
+/* One ring and both its ends. The memory ends at unmapped space in the sanitizers' eyes. */
+struct bench {
+	struct ring_page *page;
+	uint8_t *data;
+	struct ring back;
+	struct ring front;
+};
+
+static void bench_open_at(struct bench *bench, uint32_t out, uint32_t in)
+{
+	bench->page = calloc(1, sizeof(*bench->page));
+	bench->data = calloc(2, HALF);
+	if (bench->page == NULL || bench->data == NULL)
+		abort();
+	bench->page->out_cons = bench->page->out_prod = out;
+	bench->page->in_cons = bench->page->in_prod = in;
+	CU_ASSERT_EQUAL(ring_init(&bench->back, RING_BACKEND, bench->page, bench->data, TEST_ORDER),
+			0);
+	CU_ASSERT_EQUAL(
+		ring_init(&bench->front, RING_FRONTEND, bench->page, bench->data, TEST_ORDER), 0);
+}
+
+static void bench_open(struct bench *bench)
+{
+	bench_open_at(bench, 0, 0);
+}
+
+static void bench_close(struct bench *bench)
+{
+	free(bench->page);
+	free(bench->data);
+}
+
+/* A message of `size` bytes whose content follows from `seed`. */
+static void make_message(uint8_t *buf, uint32_t size, uint32_t seed)
+{
+	for (uint32_t i = 0; i < size; i++)
+		buf[i] = (uint8_t)(seed * 31 + i * 7 + (i >> 8));
+	buf[0] = (uint8_t)size;
+	buf[1] = (uint8_t)(size >> 8);
+	buf[2] = (uint8_t)(size >> 16);
+	buf[3] = (uint8_t)(size >> 24);
+}
+
+static void expect_put(struct ring *ring, uint32_t size, uint32_t seed)
+{
+	uint8_t buf[HALF];
+
+	make_message(buf, size, seed);
+	CU_ASSERT_EQUAL(ring_put(ring, buf, size), 0);
+}
+
+static void expect_take(struct ring *ring, uint32_t size, uint32_t seed)
+{
+	uint8_t expected[HALF], got[HALF];
+	struct ring_message msg;
+
+	CU_ASSERT_EQUAL_FATAL(ring_peek(ring, HALF, &msg), 1);
+	CU_ASSERT_EQUAL_FATAL(msg.size, size);
+	ring_take(ring, &msg, got);
+	make_message(expected, size, seed);
+	CU_ASSERT_EQUAL(memcmp(got, expected, size), 0);
+}
+
+static void expect_none(struct ring *ring)
+{
+	struct ring_message msg;
+
+	CU_ASSERT_EQUAL(ring_peek(ring, HALF, &msg), 0);
+}
+
+static void a_message_goes_each_way(void)
+{
+	struct bench bench;
+
+	bench_open(&bench);
+	expect_none(&bench.back);
+	expect_put(&bench.front, 23, 1);
+	expect_take(&bench.back, 23, 1);
+	expect_none(&bench.back);
+	expect_put(&bench.back, 11, 2);
+	expect_take(&bench.front, 11, 2);
+	CU_ASSERT_EQUAL(bench.page->out_prod, 23);
+	CU_ASSERT_EQUAL(bench.page->out_cons, 23);
+	CU_ASSERT_EQUAL(bench.page->in_prod, 11);
+	CU_ASSERT_EQUAL(bench.page->in_cons, 11);
+	bench_close(&bench);
+}
+
+static void requests_and_replies_lie_where_the_protocol_says(void)
+{
+	struct bench bench;
+
+	bench_open(&bench);
+	expect_put(&bench.front, 7, 1);
+	expect_put(&bench.back, 8, 2);
+	CU_ASSERT_EQUAL(bench.data[0], 8);
+	CU_ASSERT_EQUAL(bench.data[HALF], 7);
+	bench_close(&bench);
+}
+
+static void payload_wraps_at_the_end(void)
+{
+	struct bench bench;
+
+	bench_open_at(&bench, HALF - 100, HALF - 100);
+	expect_put(&bench.front, 300, 1);
+	expect_take(&bench.back, 300, 1);
+	expect_put(&bench.back, 300, 2);
+	expect_take(&bench.front, 300, 2);
+	bench_close(&bench);
+}
+
+static void header_wraps_at_every_byte(void)
+{
+	for (uint32_t left = 0; left <= RING_HEADER_SIZE; left++) {
+		struct bench bench;
+
+		bench_open_at(&bench, HALF - left, 0);
+		expect_put(&bench.front, 50, left);
+		expect_take(&bench.back, 50, left);
+		bench_close(&bench);
+	}
+}
+
+static void indices_wrap_at_32_bits(void)
+{
+	struct bench bench;
+
+	bench_open_at(&bench, UINT32_MAX - 10, UINT32_MAX - 10);
+	for (uint32_t i = 0; i < 20; i++) {
+		expect_put(&bench.front, 9, i);
+		expect_take(&bench.back, 9, i);
+		expect_put(&bench.back, 12, i);
+		expect_take(&bench.front, 12, i);
+	}
+	CU_ASSERT_EQUAL(bench.page->out_cons, UINT32_MAX - 10 + 180);
+	bench_close(&bench);
+}
+
+static void a_message_may_fill_the_ring(void)
+{
+	struct bench bench;
+
+	bench_open_at(&bench, 1000, 1000);
+	expect_put(&bench.front, HALF, 1);
+	expect_take(&bench.back, HALF, 1);
+	expect_put(&bench.back, HALF, 2);
+	expect_take(&bench.front, HALF, 2);
+	bench_close(&bench);
+}
+
+static void a_full_ring_takes_nothing(void)
+{
+	uint8_t buf[RING_HEADER_SIZE];
+	struct bench bench;
+
+	bench_open(&bench);
+	make_message(buf, sizeof(buf), 2);
+	expect_put(&bench.back, HALF - sizeof(buf) + 1, 1);
+	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), -EAGAIN);
+	CU_ASSERT_EQUAL(bench.page->in_prod, HALF - sizeof(buf) + 1);
+	expect_take(&bench.front, HALF - sizeof(buf) + 1, 1);
+	expect_none(&bench.front);
+	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), 0);
+	expect_take(&bench.front, sizeof(buf), 2);
+	bench_close(&bench);
+}
+
+static void what_cannot_ever_fit_is_refused(void)
+{
+	static uint8_t buf[HALF + 1];
+	struct bench bench;
+
+	bench_open(&bench);
+	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, HALF + 1), -EMSGSIZE);
+	bench_close(&bench);
+}
+
+static void a_part_of_a_message_waits(void)
+{
+	uint8_t buf[40], got[40];
+	struct ring_message msg;
+	struct bench bench;
+
+	bench_open(&bench);
+	make_message(buf, sizeof(buf), 3);
+	memcpy(bench.data + HALF, buf, sizeof(buf));
+	for (uint32_t part = 0; part < sizeof(buf); part++) {
+		bench.page->out_prod = part;
+		CU_ASSERT_EQUAL(ring_peek(&bench.back, HALF, &msg), 0);
+		CU_ASSERT_EQUAL(bench.page->out_cons, 0);
+	}
+	bench.page->out_prod = sizeof(buf);
+	CU_ASSERT_EQUAL_FATAL(ring_peek(&bench.back, HALF, &msg), 1);
+	ring_take(&bench.back, &msg, got);
+	CU_ASSERT_EQUAL(memcmp(got, buf, sizeof(buf)), 0);
+	bench_close(&bench);
+}
+
+static void impossible_sizes_are_protocol_errors(void)
+{
+	static const uint32_t sizes[] = {0,	     1,		 2,    3,	  4,
+					 5,	     6,		 1025, HALF,	  HALF + 1,
+					 0x80000000, 0x00ffffff, 0xff, UINT32_MAX};
+	struct ring_message msg;
+	struct bench bench;
+
+	bench_open(&bench);
+	for (size_t i = 0; i < countof(sizes); i++) {
+		uint32_t size = sizes[i];
+		uint8_t bytes[] = {(uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16),
+				   (uint8_t)(size >> 24)};
+
+		memcpy(bench.data + HALF, bytes, sizeof(bytes));
+		bench.page->out_prod = RING_HEADER_SIZE;
+		CU_ASSERT_EQUAL(ring_peek(&bench.back, size == 0xff ? 0xfe : 1024, &msg), -EPROTO);
+		CU_ASSERT_EQUAL(bench.page->out_cons, 0);
+	}
+	bench_close(&bench);
+}
+
+static void impossible_indices_are_protocol_errors(void)
+{
+	/* Distances of the peer's index ahead of ours; "behind" is far ahead. */
+	static const uint32_t lies[] = {HALF + 1, HALF + 7,   2 * HALF,	      0x7fffffff,
+					1u << 31, UINT32_MAX, UINT32_MAX - 6, UINT32_MAX - HALF};
+	uint8_t buf[16];
+	struct ring_message msg;
+
+	make_message(buf, sizeof(buf), 1);
+	for (size_t i = 0; i < countof(lies); i++) {
+		struct bench bench;
+
+		bench_open_at(&bench, 5000, 5000);
+		expect_put(&bench.front, sizeof(buf), 1);
+		bench.page->out_prod = 5000 + lies[i];
+		CU_ASSERT_EQUAL(ring_peek(&bench.back, HALF, &msg), -EPROTO);
+		CU_ASSERT_FALSE(ring_has_input(&bench.back));
+		bench.page->in_cons = 5000 - lies[i];
+		CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), -EPROTO);
+		CU_ASSERT_FALSE(ring_consumed(&bench.back, 5000));
+		CU_ASSERT_EQUAL(bench.page->in_prod, 5000);
+		CU_ASSERT_EQUAL(bench.page->out_cons, 5000);
+		bench_close(&bench);
+	}
+}
+
+static void init_checks_both_distances(void)
+{
+	static const struct {
+		uint32_t out_cons, out_prod, in_cons, in_prod;
+		int result;
+	} cases[] = {
+		{0, 0, 0, 0, 0},
+		{0, HALF, 0, HALF, 0},
+		{UINT32_MAX, HALF - 1, UINT32_MAX, HALF - 1, 0},
+		{0, HALF + 1, 0, 0, -EPROTO},
+		{1, 0, 0, 0, -EPROTO},
+		{0, 0, 0, HALF + 1, -EPROTO},
+		{0, 0, 1, 0, -EPROTO},
+		{0x80000000, 0, 0, 0, -EPROTO},
+	};
+	static uint8_t data[2 * HALF];
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		struct ring_page page = {.out_cons = cases[i].out_cons,
+					 .out_prod = cases[i].out_prod,
+					 .in_cons = cases[i].in_cons,
+					 .in_prod = cases[i].in_prod};
+		struct ring ring;
+
+		CU_ASSERT_EQUAL(ring_init(&ring, RING_BACKEND, &page, data, TEST_ORDER),
+				cases[i].result);
+	}
+}
+
+static void a_successor_goes_on_where_the_page_says(void)
+{
+	struct bench bench;
+	struct ring next;
+
+	bench_open_at(&bench, 77, 88);
+	expect_put(&bench.front, 30, 1);
+	expect_put(&bench.front, 40, 2);
+	expect_take(&bench.back, 30, 1);
+	expect_put(&bench.back, 50, 3);
+	CU_ASSERT_EQUAL(ring_init(&next, RING_BACKEND, bench.page, bench.data, TEST_ORDER), 0);
+	CU_ASSERT_TRUE(ring_has_input(&next));
+	expect_take(&next, 40, 2);
+	expect_put(&next, 60, 4);
+	expect_take(&bench.front, 50, 3);
+	expect_take(&bench.front, 60, 4);
+	bench_close(&bench);
+}
+
+static void own_indices_are_never_read_back(void)
+{
+	struct bench bench;
+
+	bench_open(&bench);
+	expect_put(&bench.front, 30, 1);
+	expect_put(&bench.front, 31, 2);
+	expect_take(&bench.back, 30, 1);
+	bench.page->out_cons = 12345678;
+	expect_take(&bench.back, 31, 2);
+	CU_ASSERT_EQUAL(bench.page->out_cons, 61);
+	bench.page->in_prod = 87654321;
+	expect_put(&bench.back, 20, 3);
+	CU_ASSERT_EQUAL(bench.page->in_prod, 20);
+	bench_close(&bench);
+}
+
+static void the_header_is_read_once(void)
+{
+	uint8_t got[64];
+	struct ring_message msg;
+	struct bench bench;
+
+	bench_open(&bench);
+	expect_put(&bench.front, sizeof(got), 1);
+	CU_ASSERT_EQUAL_FATAL(ring_peek(&bench.back, HALF, &msg), 1);
+	memset(bench.data + HALF, 0xff, RING_HEADER_SIZE);
+	ring_take(&bench.back, &msg, got);
+	CU_ASSERT_EQUAL(memcmp(got, msg.header, RING_HEADER_SIZE), 0);
+	CU_ASSERT_EQUAL(bench.page->out_cons, sizeof(got));
+	bench_close(&bench);
+}
+
+static void has_input_tells_what_is_new(void)
+{
+	struct bench bench;
+
+	bench_open(&bench);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+	expect_put(&bench.front, 30, 1);
+	CU_ASSERT_TRUE(ring_has_input(&bench.back));
+	expect_take(&bench.back, 30, 1);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+
+	/* A part of a message is news once. */
+	bench.page->out_prod += 3;
+	CU_ASSERT_TRUE(ring_has_input(&bench.back));
+	expect_none(&bench.back);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+	bench_close(&bench);
+}
+
+static void has_input_tells_of_room_when_it_is_enough(void)
+{
+	uint8_t buf[200];
+	struct bench bench;
+
+	bench_open(&bench);
+	make_message(buf, sizeof(buf), 9);
+	expect_put(&bench.back, 100, 1);
+	expect_put(&bench.back, HALF - 200, 2);
+	expect_take(&bench.front, 100, 1);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+	expect_put(&bench.back, 100, 3);
+	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), -EAGAIN);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+	expect_take(&bench.front, HALF - 200, 2);
+	CU_ASSERT_TRUE(ring_has_input(&bench.back));
+	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), 0);
+	CU_ASSERT_FALSE(ring_has_input(&bench.back));
+	bench_close(&bench);
+}
+
+static void consumed_compares_with_a_place(void)
+{
+	struct bench bench;
+	uint32_t first, second;
+
+	bench_open_at(&bench, 0, UINT32_MAX - 50);
+	expect_put(&bench.back, 40, 1);
+	first = bench.back.prod;
+	expect_put(&bench.back, 40, 2);
+	second = bench.back.prod;
+	CU_ASSERT_FALSE(ring_consumed(&bench.back, first));
+	expect_take(&bench.front, 40, 1);
+	CU_ASSERT_TRUE(ring_consumed(&bench.back, first));
+	CU_ASSERT_FALSE(ring_consumed(&bench.back, second));
+	expect_take(&bench.front, 40, 2);
+	CU_ASSERT_TRUE(ring_consumed(&bench.back, first));
+	CU_ASSERT_TRUE(ring_consumed(&bench.back, second));
+	bench_close(&bench);
+}
+
+static void setup_refuses_orders(void)
+{
+	static const uint32_t orders[] = {0, 5, 10, 31, 32, 0x80000001, 0xffffffff};
+	static struct ring_page page;
+	uint32_t refs[1u << RING_ORDER_MAX];
+	unsigned order;
+
+	for (size_t i = 0; i < countof(page.ref); i++)
+		page.ref[i] = 1;
+	for (size_t i = 0; i < countof(orders); i++) {
+		page.order = orders[i];
+		CU_ASSERT_EQUAL(ring_read_setup(&page, 4, &order, refs), -EPROTO);
+		if (orders[i] > RING_ORDER_MAX)
+			CU_ASSERT_EQUAL(ring_read_setup(&page, UINT32_MAX, &order, refs), -EPROTO);
+	}
+}
+
+static void setup_copies_the_refs(void)
+{
+	static struct ring_page page;
+	uint32_t refs[1u << RING_ORDER_MAX];
+
+	for (unsigned order = RING_ORDER_MIN; order <= RING_ORDER_MAX; order++) {
+		unsigned got = 0;
+
+		memset(&page, 0, sizeof(page));
+		page.order = order;
+		for (uint32_t i = 0; i < 1u << order; i++)
+			page.ref[i] = 1000 + i;
+		CU_ASSERT_EQUAL(ring_read_setup(&page, RING_ORDER_MAX, &got, refs), 0);
+		CU_ASSERT_EQUAL(got, order);
+		memset(&page, 0xee, sizeof(page));
+		for (uint32_t i = 0; i < 1u << order; i++)
+			CU_ASSERT_EQUAL(refs[i], 1000 + i);
+	}
+}
+
+static void setup_refuses_ref_zero(void)
+{
+	static struct ring_page page = {.order = 1, .ref = {8, 0}};
+	uint32_t refs[1u << RING_ORDER_MAX];
+	unsigned order;
+
+	CU_ASSERT_EQUAL(ring_read_setup(&page, RING_ORDER_MAX, &order, refs), -EPROTO);
+	page.ref[1] = 9;
+	CU_ASSERT_EQUAL(ring_read_setup(&page, RING_ORDER_MAX, &order, refs), 0);
+}
+
+/* Sends random messages from `put` to `take` with random gaps; every byte must arrive. */
+static void random_traffic(struct ring *put, struct ring *take, unsigned rounds, unsigned *seed)
+{
+	uint8_t buf[HALF];
+	uint32_t sent = 0, received = 0, sizes[256];
+
+	for (unsigned round = 0; round < rounds; round++) {
+		uint32_t limit = rand_r(seed) % 8 == 0 ? HALF : 200;
+		uint32_t size =
+			RING_HEADER_SIZE + (uint32_t)rand_r(seed) % (limit - RING_HEADER_SIZE + 1);
+
+		make_message(buf, size, sent);
+		if (sent - received < countof(sizes) && ring_put(put, buf, size) == 0)
+			sizes[sent++ % countof(sizes)] = size;
+		while (received < sent && rand_r(seed) % 3 != 0) {
+			expect_take(take, sizes[received % countof(sizes)], received);
+			received++;
+		}
+	}
+	for (; received < sent; received++)
+		expect_take(take, sizes[received % countof(sizes)], received);
+	expect_none(take);
+}
+
+static void random_traffic_arrives(void)
+{
+	unsigned seed = 1;
+	struct bench bench;
+
+	bench_open_at(&bench, UINT32_MAX - 100000, 12345);
+	random_traffic(&bench.front, &bench.back, 5000, &seed);
+	random_traffic(&bench.back, &bench.front, 5000, &seed);
+	bench_close(&bench);
+}
+
+/* --- a peer that changes everything all the time ------------------------------------------- */
+
+/* What the two processes share, with the ring's memory between pages nobody may touch. */
+struct arena {
+	struct ring_page *page;
+	uint8_t *data;
+	uint32_t *truth; /* the backend's private cons and prod: the mutator lies around them */
+	char *base;
+	pid_t mutator;
+};
+
+#define ARENA_SIZE (6u * RING_PAGE_SIZE + 2u * HALF)
+
+/* An index the peer must not show, or hardly ever may. */
+static uint32_t lie(uint32_t noise, uint32_t truth)
+{
+	switch (noise & 3) {
+	case 0:
+		return noise * 0x9e3779b9;
+	case 1:
+		return truth + HALF + (noise >> 2) % 3 - 1;
+	case 2:
+		return truth - HALF - (noise >> 2) % 3 + 1;
+	default:
+		return truth + (noise >> 2) % 9 - 4;
+	}
+}
+
+/* Rewrites indices, headers and payload until it is killed; one index in `honesty` is a lie. */
+static _Noreturn void mutate(struct arena *arena, uint32_t honesty)
+{
+	volatile uint8_t *out = arena->data + HALF;
+	unsigned seed = 7;
+
+	for (;;) {
+		uint32_t cons = __atomic_load_n(&arena->truth[0], __ATOMIC_RELAXED);
+		uint32_t prod = __atomic_load_n(&arena->truth[1], __ATOMIC_RELAXED);
+		uint32_t noise = (uint32_t)rand_r(&seed);
+		bool lying = noise % honesty == 0;
+
+		noise = (uint32_t)rand_r(&seed);
+		for (uint32_t i = 0; i < 4; i++)
+			out[(cons + i) % HALF] = i > 0 ? 0 : (uint8_t)(noise >> 4);
+		out[(noise >> 8) % HALF] = (uint8_t)noise;
+		__atomic_store_n(&arena->page->out_prod,
+				 lying ? lie(noise, cons) : cons + noise % HALF, __ATOMIC_RELAXED);
+		__atomic_store_n(&arena->page->in_cons,
+				 lying ? lie(noise, prod) : prod - noise % HALF, __ATOMIC_RELAXED);
+		__atomic_store_n(&arena->page->out_cons, noise, __ATOMIC_RELAXED);
+		__atomic_store_n(&arena->page->in_prod, noise, __ATOMIC_RELAXED);
+	}
+}
+
+static void arena_protect(struct arena *arena, size_t page)
+{
+	mprotect(arena->base + page * RING_PAGE_SIZE, RING_PAGE_SIZE, PROT_NONE);
+}
+
+static void arena_open(struct arena *arena)
+{
+	arena->base =
+		mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (arena->base == MAP_FAILED)
+		abort();
+	arena->truth = (void *)arena->base;
+	arena->page = (void *)(arena->base + 2 * (size_t)RING_PAGE_SIZE);
+	arena->data = (uint8_t *)arena->base + 4 * (size_t)RING_PAGE_SIZE;
+	arena_protect(arena, 1);
+	arena_protect(arena, 3);
+	arena_protect(arena, 4 + 2 * HALF / RING_PAGE_SIZE);
+}
+
+static void arena_start(struct arena *arena, uint32_t honesty)
+{
+	arena->mutator = fork();
+	if (arena->mutator == 0)
+		mutate(arena, honesty);
+}
+
+static void arena_close(struct arena *arena)
+{
+	kill(arena->mutator, SIGKILL);
+	waitpid(arena->mutator, NULL, 0);
+	munmap(arena->base, ARENA_SIZE);
+}
+
+/* One take: whatever came has to be consistent with what peek said. */
+static int take_one(struct ring *ring, uint32_t max_size)
+{
+	uint32_t cons = ring->cons;
+	struct ring_message msg;
+	uint8_t *buf;
+	int result;
+
+	result = ring_peek(ring, max_size, &msg);
+	if (result <= 0) {
+		CU_ASSERT_TRUE(result == 0 || result == -EPROTO);
+		CU_ASSERT_EQUAL(ring->cons, cons);
+		return result;
+	}
+	CU_ASSERT_TRUE(msg.size >= RING_HEADER_SIZE && msg.size <= max_size);
+	/* Of exactly that size, so that the sanitizer sees a byte too many. */
+	buf = malloc(msg.size);
+	if (buf == NULL)
+		abort();
+	ring_take(ring, &msg, buf);
+	CU_ASSERT_EQUAL(memcmp(buf, msg.header, RING_HEADER_SIZE), 0);
+	CU_ASSERT_EQUAL((uint32_t)(buf[0] | buf[1] << 8 | buf[2] << 16) | (uint32_t)buf[3] << 24,
+			msg.size);
+	CU_ASSERT_EQUAL(ring->cons, cons + msg.size);
+	free(buf);
+	return result;
+}
+
+static void serve_mutator(uint32_t honesty)
+{
+	unsigned taken = 0, put = 0, refused = 0, seed = 3;
+	struct arena arena;
+	struct ring ring;
+	uint8_t buf[HALF];
+
+	arena_open(&arena);
+	CU_ASSERT_EQUAL(ring_init(&ring, RING_BACKEND, arena.page, arena.data, TEST_ORDER), 0);
+	arena_start(&arena, honesty);
+	while (taken < 2000 || put < 2000 || refused < 2000) {
+		uint32_t size = RING_HEADER_SIZE + (uint32_t)rand_r(&seed) % (HALF / 4);
+		int result = take_one(&ring, 200);
+
+		taken += result == 1;
+		refused += result < 0;
+		make_message(buf, size, taken);
+		result = ring_put(&ring, buf, size);
+		CU_ASSERT_TRUE(result == 0 || result == -EAGAIN || result == -EPROTO);
+		put += result == 0;
+		ring_has_input(&ring);
+		ring_consumed(&ring, ring.prod - size);
+		__atomic_store_n(&arena.truth[0], ring.cons, __ATOMIC_RELAXED);
+		__atomic_store_n(&arena.truth[1], ring.prod, __ATOMIC_RELAXED);
+	}
+	arena_close(&arena);
+}
+
+static void a_mutating_peer_gets_errors_or_whole_messages(void)
+{
+	serve_mutator(64);
+}
+
+static void a_lying_peer_gets_errors_or_whole_messages(void)
+{
+	serve_mutator(2);
+}
+
+static const struct test tests[] = {
+	{"a_message_goes_each_way", a_message_goes_each_way},
+	{"requests_and_replies_lie_where_the_protocol_says",
+	 requests_and_replies_lie_where_the_protocol_says},
+	{"payload_wraps_at_the_end", payload_wraps_at_the_end},
+	{"header_wraps_at_every_byte", header_wraps_at_every_byte},
+	{"indices_wrap_at_32_bits", indices_wrap_at_32_bits},
+	{"a_message_may_fill_the_ring", a_message_may_fill_the_ring},
+	{"a_full_ring_takes_nothing", a_full_ring_takes_nothing},
+	{"what_cannot_ever_fit_is_refused", what_cannot_ever_fit_is_refused},
+	{"a_part_of_a_message_waits", a_part_of_a_message_waits},
+	{"impossible_sizes_are_protocol_errors", impossible_sizes_are_protocol_errors},
+	{"impossible_indices_are_protocol_errors", impossible_indices_are_protocol_errors},
+	{"init_checks_both_distances", init_checks_both_distances},
+	{"a_successor_goes_on_where_the_page_says", a_successor_goes_on_where_the_page_says},
+	{"own_indices_are_never_read_back", own_indices_are_never_read_back},
+	{"the_header_is_read_once", the_header_is_read_once},
+	{"has_input_tells_what_is_new", has_input_tells_what_is_new},
+	{"has_input_tells_of_room_when_it_is_enough", has_input_tells_of_room_when_it_is_enough},
+	{"consumed_compares_with_a_place", consumed_compares_with_a_place},
+	{"setup_refuses_orders", setup_refuses_orders},
+	{"setup_copies_the_refs", setup_copies_the_refs},
+	{"setup_refuses_ref_zero", setup_refuses_ref_zero},
+	{"random_traffic_arrives", random_traffic_arrives},
+	{"a_mutating_peer_gets_errors_or_whole_messages",
+	 a_mutating_peer_gets_errors_or_whole_messages},
+	{"a_lying_peer_gets_errors_or_whole_messages", a_lying_peer_gets_errors_or_whole_messages},
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, "ring", tests, countof(tests));
+}

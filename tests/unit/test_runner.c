@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test_runner.c - the loop as a role: an ask that does not come back stops nothing but itself, and
+ * nothing happens twice when it does come back.
+ *
+ * The requests are real ones, of a session over a driver whose getattr waits at a gate.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "proto/session.h"
+#include "proto/wire.h"
+#include "tests/lib/test.h"
+#include "xen9pfsd/runner.h"
+
+/* ---- a driver with a gate ---- */
+
+struct gate_fs {
+	struct fs fs;
+	int gate;	     /* readable: open */
+	atomic_bool closed;  /* getattr waits */
+	atomic_uint waiting; /* in getattr */
+};
+
+static int gate_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
+{
+	(void)fs;
+	*node = (struct fs_node){.id = 1, .type = S_IFDIR};
+	*attr = (struct fs_attr){.path = 1, .version = 1, .mode = S_IFDIR | 0755};
+	return 0;
+}
+
+static void gate_forget(struct fs *fs, struct fs_node node)
+{
+	(void)fs, (void)node;
+}
+
+static int gate_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
+{
+	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
+	struct pollfd open = {.fd = g->gate, .events = POLLIN};
+
+	if (atomic_load(&g->closed)) {
+		atomic_fetch_add(&g->waiting, 1);
+		poll(&open, 1, -1);
+		atomic_fetch_sub(&g->waiting, 1);
+	}
+	return gate_root(fs, &node, attr);
+}
+
+static int gate_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
+{
+	(void)fs, (void)node;
+	*st = (struct fs_statfs){.bsize = 4096};
+	return 0;
+}
+
+static const struct fs_ops gate_ops = {
+	.name = "gate",
+	.root = gate_root,
+	.forget = gate_forget,
+	.getattr = gate_getattr,
+	.statfs = gate_statfs,
+};
+
+/* ---- a client on the loop ---- */
+
+struct world {
+	struct gate_fs gate;
+	struct runner *runner;
+	struct session *session;
+	struct lane lane;
+	struct runner_source mail; /* an eventfd: take the next request of `todo` */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct p9_msg todo[256];
+	unsigned sent, taken;
+	unsigned replies[65536]; /* by tag */
+	unsigned total;
+	bool stop;
+};
+
+static void lane_send(struct lane *lane, struct req *req)
+{
+	struct world *w = container_of(lane, struct world, lane);
+
+	pthread_mutex_lock(&w->lock);
+	w->replies[req->r.tag]++;
+	w->total++;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	session_sent(req);
+}
+
+static void lane_released(struct lane *lane)
+{
+	(void)lane;
+}
+
+static void take(struct world *w, const struct p9_msg *msg)
+{
+	uint8_t bytes[256];
+	int size = p9_encode(msg, bytes, sizeof(bytes));
+	struct req *req = session_request(w->session, &w->lane, (uint32_t)size);
+
+	memcpy(req->in, bytes, (size_t)size);
+	session_receive(req);
+}
+
+static void mail_ready(struct runner_source *source, uint32_t events)
+{
+	struct world *w = container_of(source, struct world, mail);
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(source->fd, &count);
+	pthread_mutex_lock(&w->lock);
+	while (w->taken < w->sent) {
+		struct p9_msg msg = w->todo[w->taken++ % countof(w->todo)];
+
+		pthread_mutex_unlock(&w->lock);
+		take(w, &msg);
+		pthread_mutex_lock(&w->lock);
+	}
+	if (w->stop) {
+		session_close(w->session);
+		runner_stop(w->runner);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void *runner_main(void *arg)
+{
+	runner_run(((struct world *)arg)->runner);
+	return NULL;
+}
+
+static void post(struct world *w, uint16_t tag, struct p9_msg msg)
+{
+	msg.tag = tag;
+	pthread_mutex_lock(&w->lock);
+	w->todo[w->sent++ % countof(w->todo)] = msg;
+	pthread_mutex_unlock(&w->lock);
+	eventfd_write(w->mail.fd, 1);
+}
+
+static void await_reply(struct world *w, uint16_t tag, unsigned count)
+{
+	pthread_mutex_lock(&w->lock);
+	while (w->replies[tag] < count)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+#define T(name, ...)                                                                               \
+	((struct p9_msg){.type = P9_T##name, .T##name = (struct p9_T##name){__VA_ARGS__}})
+
+static struct world *world_open(void)
+{
+	const struct session_config config = {.msize_max = 8192};
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->gate.fs.ops = &gate_ops;
+	w->gate.gate = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->lane = (struct lane){.send = lane_send, .released = lane_released};
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
+	CU_ASSERT_EQUAL_FATAL(runner_create(&w->runner), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		session_create(&w->gate.fs, &config, runner_executor(w->runner), &w->session), 0);
+	w->mail = (struct runner_source){.fd = eventfd(0, EFD_CLOEXEC), .ready = mail_ready};
+	CU_ASSERT_EQUAL_FATAL(runner_add(w->runner, &w->mail, EPOLLIN), 0);
+	pthread_create(&w->thread, NULL, runner_main, w);
+	post(w, P9_NOTAG, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
+	await_reply(w, P9_NOTAG, 1);
+	post(w, 0,
+	     T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	await_reply(w, 0, 1);
+	return w;
+}
+
+static void close_gate(struct world *w)
+{
+	eventfd_t count;
+
+	eventfd_read(w->gate.gate, &count);
+	atomic_store(&w->gate.closed, true);
+}
+
+static void open_gate(struct world *w)
+{
+	atomic_store(&w->gate.closed, false);
+	eventfd_write(w->gate.gate, 1);
+}
+
+static void world_close(struct world *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_mutex_unlock(&w->lock);
+	eventfd_write(w->mail.fd, 1);
+	pthread_join(w->thread, NULL);
+	CU_ASSERT(runner_destroy(w->runner, 60000));
+	CU_ASSERT(session_idle(w->session));
+	session_destroy(w->session);
+	close(w->mail.fd);
+	close(w->gate.gate);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+static struct p9_msg getattr(void)
+{
+	return T(getattr, .fid = 0, .request_mask = P9_GETATTR_BASIC);
+}
+
+/* ---- tests ---- */
+
+static void stuck_ask_holds_up_nobody(void)
+{
+	struct world *w = world_open();
+
+	close_gate(w);
+	post(w, 1, getattr());
+	for (uint16_t tag = 2; tag < 50; tag++) {
+		post(w, tag, T(statfs, .fid = 0));
+		await_reply(w, tag, 1);
+	}
+	CU_ASSERT_EQUAL(w->replies[1], 0);
+	open_gate(w);
+	await_reply(w, 1, 1);
+	world_close(w);
+}
+
+static void many_stuck_asks_hold_up_nobody(void)
+{
+	struct world *w = world_open();
+
+	close_gate(w);
+	for (uint16_t tag = 1; tag <= 32; tag++)
+		post(w, tag, getattr());
+	post(w, 100, T(statfs, .fid = 0));
+	await_reply(w, 100, 1);
+	open_gate(w);
+	for (uint16_t tag = 1; tag <= 32; tag++)
+		await_reply(w, tag, 1);
+	CU_ASSERT_EQUAL(w->total, 2 + 32 + 1);
+	world_close(w);
+}
+
+static void flush_of_a_stuck_ask_is_answered_at_once(void)
+{
+	struct world *w = world_open();
+
+	close_gate(w);
+	post(w, 1, getattr());
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
+	open_gate(w);
+	post(w, 3, T(statfs, .fid = 0));
+	await_reply(w, 3, 1);
+	CU_ASSERT_EQUAL(w->replies[1], 0);
+	/* The late one has to be back before the session is looked at. */
+	while (atomic_load(&w->gate.waiting) > 0)
+		sched_yield();
+	post(w, 4, getattr());
+	await_reply(w, 4, 1);
+	world_close(w);
+}
+
+static void role_that_changes_hands_loses_and_doubles_nothing(void)
+{
+	struct world *w = world_open();
+
+	for (unsigned round = 1; round <= 20; round++) {
+		close_gate(w);
+		for (uint16_t tag = 1; tag <= 8; tag++)
+			post(w, tag, tag % 2 == 0 ? getattr() : T(statfs, .fid = 0));
+		await_reply(w, 1, round);
+		open_gate(w);
+		for (uint16_t tag = 1; tag <= 8; tag++)
+			await_reply(w, tag, round);
+	}
+	CU_ASSERT_EQUAL(w->total, 2 + 20 * 8);
+	world_close(w);
+}
+
+static const struct test tests[] = {
+	{"stuck_ask_holds_up_nobody", stuck_ask_holds_up_nobody},
+	{"many_stuck_asks_hold_up_nobody", many_stuck_asks_hold_up_nobody},
+	{"flush_of_a_stuck_ask_is_answered_at_once", flush_of_a_stuck_ask_is_answered_at_once},
+	{"role_that_changes_hands_loses_and_doubles_nothing",
+	 role_that_changes_hands_loses_and_doubles_nothing},
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, "runner", tests, countof(tests));
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test_session.c - the engine with asks that the test runs one at a time, in any order it likes:
+ * what overlapping, flushing, clunking and resetting do to requests in flight. What each message
+ * means is tests/protocol's subject.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "proto/session.h"
+#include "proto/wire.h"
+#include "tests/lib/test.h"
+
+#define REPLIES 64
+
+struct stage {
+	struct executor executor;
+	struct lane lane;
+	struct fs *fs;
+	struct session *session;
+	struct req_queue ready, answered, held;
+	bool hold_replies; /* the lane keeps them, as a full ring does */
+	unsigned replies, released;
+	struct p9_msg reply[REPLIES];
+	uint8_t bytes[REPLIES][8192];
+};
+
+static void stage_run(struct executor *executor, struct req *req)
+{
+	struct stage *s = container_of(executor, struct stage, executor);
+
+	STAILQ_INSERT_TAIL(&s->ready, req, link);
+}
+
+static void stage_answered(struct executor *executor, struct req *req)
+{
+	struct stage *s = container_of(executor, struct stage, executor);
+
+	STAILQ_INSERT_TAIL(&s->answered, req, link);
+}
+
+static void publish(struct stage *s, struct req *req)
+{
+	unsigned i = s->replies++ % REPLIES;
+
+	if (!req->flushed) {
+		memcpy(s->bytes[i], req->out, req->out_size);
+		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], s->bytes[i], req->out_size), 0);
+	} else {
+		s->replies--;
+	}
+	session_sent(req);
+}
+
+static void stage_send(struct lane *lane, struct req *req)
+{
+	struct stage *s = container_of(lane, struct stage, lane);
+
+	if (s->hold_replies)
+		STAILQ_INSERT_TAIL(&s->held, req, link);
+	else
+		publish(s, req);
+}
+
+static void stage_released(struct lane *lane)
+{
+	container_of(lane, struct stage, lane)->released++;
+}
+
+static void let_go(struct stage *s)
+{
+	struct req *req;
+
+	s->hold_replies = false;
+	while ((req = STAILQ_FIRST(&s->held)) != NULL) {
+		STAILQ_REMOVE_HEAD(&s->held, link);
+		publish(s, req);
+	}
+}
+
+/* ---- running ---- */
+
+static void finish_all(struct stage *s)
+{
+	struct req *req;
+
+	while ((req = STAILQ_FIRST(&s->answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&s->answered, link);
+		session_finish(req);
+	}
+}
+
+/* Runs the ask of the request with `tag`. */
+static void ask(struct stage *s, uint16_t tag)
+{
+	struct req *req;
+
+	STAILQ_FOREACH (req, &s->ready, link) {
+		if (req->t.tag == tag)
+			break;
+	}
+	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
+	STAILQ_REMOVE(&s->ready, req, req, link);
+	CU_ASSERT(req_ask(req));
+	finish_all(s);
+}
+
+static void ask_all(struct stage *s)
+{
+	struct req *req;
+
+	finish_all(s);
+	while ((req = STAILQ_FIRST(&s->ready)) != NULL) {
+		STAILQ_REMOVE_HEAD(&s->ready, link);
+		CU_ASSERT(req_ask(req));
+		finish_all(s);
+	}
+}
+
+static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
+{
+	uint8_t bytes[8192];
+	struct req *req;
+	int size;
+
+	msg.tag = tag;
+	size = p9_encode(&msg, bytes, sizeof(bytes));
+	CU_ASSERT_FATAL(size > 0);
+	req = session_request(s->session, &s->lane, (uint32_t)size);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
+	memcpy(req->in, bytes, (size_t)size);
+	session_receive(req);
+}
+
+#define T(name, ...)                                                                               \
+	((struct p9_msg){.type = P9_T##name, .T##name = (struct p9_T##name){__VA_ARGS__}})
+
+static struct p9_msg *last(struct stage *s)
+{
+	return &s->reply[(s->replies - 1) % REPLIES];
+}
+
+static void does(struct stage *s, struct p9_msg msg)
+{
+	unsigned before = s->replies;
+
+	submit(s, 99, msg);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(last(s)->type, msg.type + 1);
+}
+
+static void fails(struct stage *s, int err, struct p9_msg msg)
+{
+	submit(s, 99, msg);
+	ask_all(s);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rlerror);
+	CU_ASSERT_EQUAL(last(s)->Rlerror.ecode, (uint32_t)err);
+}
+
+static struct p9_msg walk(uint32_t fid, uint32_t newfid, const char *name)
+{
+	struct p9_msg msg = T(walk, .fid = fid, .newfid = newfid);
+
+	if (name != NULL) {
+		msg.Twalk.names.count = 1;
+		msg.Twalk.names.name[0] = p9_str(name);
+	}
+	return msg;
+}
+
+static struct stage *stage_open(void)
+{
+	const struct session_config config = {.msize_max = 8192};
+	struct stage *s = calloc(1, sizeof(*s));
+	char text[128];
+
+	s->executor = (struct executor){.run = stage_run, .answered = stage_answered};
+	s->lane = (struct lane){.send = stage_send, .released = stage_released};
+	STAILQ_INIT(&s->ready);
+	STAILQ_INIT(&s->answered);
+	STAILQ_INIT(&s->held);
+	CU_ASSERT_EQUAL_FATAL(fs_mem_create(&s->fs, text, sizeof(text)), 0);
+	CU_ASSERT_EQUAL_FATAL(session_create(s->fs, &config, &s->executor, &s->session), 0);
+	does(s, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
+	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	does(s, walk(0, 1, NULL));
+	does(s, T(lcreate, .fid = 1, .name = p9_str("f"), .flags = 2, .mode = 0644));
+	does(s, T(write, .fid = 1, .data = {.bytes = "content", .len = 7}));
+	return s;
+}
+
+static void stage_close(struct stage *s)
+{
+	session_close(s->session);
+	ask_all(s);
+	let_go(s);
+	CU_ASSERT(session_idle(s->session));
+	session_destroy(s->session);
+	fs_destroy(s->fs);
+	free(s);
+}
+
+/* ---- tests ---- */
+
+static void replies_leave_in_the_order_in_which_asks_end(void)
+{
+	struct stage *s = stage_open();
+
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	submit(s, 2, T(getattr, .fid = 1));
+	submit(s, 3, T(statfs, .fid = 0));
+	ask(s, 3);
+	CU_ASSERT_EQUAL(last(s)->tag, 3);
+	ask(s, 1);
+	CU_ASSERT_EQUAL(last(s)->tag, 1);
+	CU_ASSERT_EQUAL(last(s)->Rread.data.len, 7);
+	ask(s, 2);
+	CU_ASSERT_EQUAL(last(s)->tag, 2);
+	stage_close(s);
+}
+
+static void fid_in_use_outlives_its_clunk(void)
+{
+	struct stage *s = stage_open();
+	struct req *clunk;
+
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	submit(s, 2, T(clunk, .fid = 1));
+	finish_all(s);
+	clunk = STAILQ_FIRST(&s->ready);
+	CU_ASSERT_EQUAL(clunk->t.tag, 1); /* the clunk needed no ask: the read keeps the file */
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rclunk);
+	ask(s, 1);
+	CU_ASSERT_EQUAL(last(s)->Rread.data.len, 7);
+	stage_close(s);
+}
+
+static void flushed_request_is_never_answered_and_leaves_nothing(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	submit(s, 1, walk(0, 7, "f"));
+	submit(s, 2, T(flush, .oldtag = 1));
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rflush);
+	before = s->replies;
+	ask(s, 1);
+	CU_ASSERT_EQUAL(s->replies, before);
+	fails(s, EBADF, T(getattr, .fid = 7));
+	stage_close(s);
+}
+
+static void flushed_open_does_not_leave_a_file_open(void)
+{
+	struct stage *s = stage_open();
+
+	does(s, walk(0, 7, "f"));
+	submit(s, 1, T(lopen, .fid = 7));
+	submit(s, 2, T(flush, .oldtag = 1));
+	ask(s, 1);
+	does(s, T(lopen, .fid = 7));
+	stage_close(s);
+}
+
+static void flush_of_a_reply_that_waits_for_the_ring_drops_it(void)
+{
+	struct stage *s = stage_open();
+	unsigned before = s->replies;
+
+	s->hold_replies = true;
+	submit(s, 1, T(getattr, .fid = 0));
+	ask(s, 1);
+	submit(s, 2, T(flush, .oldtag = 1));
+	let_go(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rflush);
+	stage_close(s);
+}
+
+static void several_flushes_of_one_request_are_all_answered(void)
+{
+	struct stage *s = stage_open();
+	unsigned before = s->replies;
+
+	submit(s, 1, T(getattr, .fid = 0));
+	for (uint16_t tag = 2; tag < 5; tag++)
+		submit(s, tag, T(flush, .oldtag = 1));
+	submit(s, 5, T(flush, .oldtag = 5));
+	submit(s, 6, T(flush, .oldtag = 1234));
+	ask(s, 1);
+	CU_ASSERT_EQUAL(s->replies, before + 5);
+	stage_close(s);
+}
+
+static void second_request_with_a_tag_takes_it_over(void)
+{
+	struct stage *s = stage_open();
+	unsigned before = s->replies;
+
+	submit(s, 1, T(getattr, .fid = 0));
+	submit(s, 1, T(statfs, .fid = 0));
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rstatfs);
+	stage_close(s);
+}
+
+static void version_silences_what_is_in_flight_and_drops_all_fids(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	submit(s, P9_NOTAG, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rversion);
+	before = s->replies;
+	ask(s, 1);
+	CU_ASSERT_EQUAL(s->replies, before);
+	fails(s, EBADF, T(getattr, .fid = 0));
+	stage_close(s);
+}
+
+static void listings_of_one_fid_take_turns(void)
+{
+	struct stage *s = stage_open();
+
+	does(s, walk(0, 5, NULL));
+	does(s, T(lopen, .fid = 5));
+	submit(s, 1, T(readdir, .fid = 5, .count = 1000));
+	submit(s, 2, T(readdir, .fid = 5, .count = 1000));
+	CU_ASSERT_EQUAL(STAILQ_FIRST(&s->ready)->t.tag, 1);
+	CU_ASSERT_PTR_NULL(STAILQ_NEXT(STAILQ_FIRST(&s->ready), link));
+	ask(s, 1);
+	ask(s, 2);
+	CU_ASSERT_EQUAL(last(s)->tag, 2);
+	CU_ASSERT(last(s)->Rreaddir.data.len > 0);
+	stage_close(s);
+}
+
+static void second_open_that_had_to_wait_is_refused(void)
+{
+	struct stage *s = stage_open();
+
+	does(s, walk(0, 7, "f"));
+	submit(s, 1, T(lopen, .fid = 7));
+	submit(s, 2, T(lopen, .fid = 7));
+	ask(s, 1);
+	CU_ASSERT_EQUAL(last(s)->tag, 2);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rlerror);
+	CU_ASSERT_EQUAL(last(s)->Rlerror.ecode, EINVAL);
+	stage_close(s);
+}
+
+static void request_that_waits_for_a_fid_finds_it_clunked(void)
+{
+	struct stage *s = stage_open();
+
+	does(s, walk(0, 7, "f"));
+	submit(s, 1, T(lopen, .fid = 7));
+	submit(s, 2, T(lopen, .fid = 7));
+	submit(s, 3, T(clunk, .fid = 7));
+	ask(s, 1);
+	CU_ASSERT_EQUAL(last(s)->tag, 2);
+	CU_ASSERT_EQUAL(last(s)->Rlerror.ecode, EBADF);
+	stage_close(s);
+}
+
+static void flushed_request_that_waits_for_a_fid_is_dropped(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	does(s, walk(0, 7, "f"));
+	before = s->replies;
+	submit(s, 1, T(lopen, .fid = 7));
+	submit(s, 2, T(lopen, .fid = 7));
+	submit(s, 3, T(flush, .oldtag = 2));
+	ask(s, 1);
+	CU_ASSERT_EQUAL(s->replies, before + 2); /* Rflush, Rlopen */
+	stage_close(s);
+}
+
+static void long_queue_of_a_fid_ends(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	does(s, walk(0, 7, "f"));
+	before = s->replies;
+	for (uint16_t tag = 0; tag < 1000; tag++)
+		submit(s, tag, T(lopen, .fid = 7));
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1000);
+	stage_close(s);
+}
+
+static void too_many_requests_are_not_taken_until_one_is_over(void)
+{
+	struct stage *s = stage_open();
+	unsigned before = s->released;
+
+	for (uint16_t tag = 0; tag < SESSION_REQS_MAX; tag++)
+		submit(s, tag, T(getattr, .fid = 0));
+	CU_ASSERT_PTR_NULL(session_request(s->session, &s->lane, 64));
+	ask(s, 500);
+	CU_ASSERT_EQUAL(s->released, before + 1);
+	submit(s, 500, T(getattr, .fid = 0));
+	ask_all(s);
+	stage_close(s);
+}
+
+static void closed_session_drops_everything_and_becomes_idle(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	submit(s, 1, walk(0, 7, "f"));
+	submit(s, 2, T(read, .fid = 1, .count = 7));
+	before = s->replies;
+	session_close(s->session);
+	CU_ASSERT(!session_idle(s->session));
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before);
+	CU_ASSERT(session_idle(s->session));
+	stage_close(s);
+}
+
+static void nodes_of_replaced_fids_are_given_back(void)
+{
+	struct stage *s = stage_open();
+
+	/* More than fit into the table at once: each replaces the one before. */
+	for (int i = 0; i < 100000; i++)
+		does(s, walk(0, 7, i % 2 == 0 ? "f" : NULL));
+	stage_close(s);
+}
+
+static const struct test tests[] = {
+	{"replies_leave_in_the_order_in_which_asks_end",
+	 replies_leave_in_the_order_in_which_asks_end},
+	{"fid_in_use_outlives_its_clunk", fid_in_use_outlives_its_clunk},
+	{"flushed_request_is_never_answered_and_leaves_nothing",
+	 flushed_request_is_never_answered_and_leaves_nothing},
+	{"flushed_open_does_not_leave_a_file_open", flushed_open_does_not_leave_a_file_open},
+	{"flush_of_a_reply_that_waits_for_the_ring_drops_it",
+	 flush_of_a_reply_that_waits_for_the_ring_drops_it},
+	{"several_flushes_of_one_request_are_all_answered",
+	 several_flushes_of_one_request_are_all_answered},
+	{"second_request_with_a_tag_takes_it_over", second_request_with_a_tag_takes_it_over},
+	{"version_silences_what_is_in_flight_and_drops_all_fids",
+	 version_silences_what_is_in_flight_and_drops_all_fids},
+	{"listings_of_one_fid_take_turns", listings_of_one_fid_take_turns},
+	{"second_open_that_had_to_wait_is_refused", second_open_that_had_to_wait_is_refused},
+	{"request_that_waits_for_a_fid_finds_it_clunked",
+	 request_that_waits_for_a_fid_finds_it_clunked},
+	{"flushed_request_that_waits_for_a_fid_is_dropped",
+	 flushed_request_that_waits_for_a_fid_is_dropped},
+	{"long_queue_of_a_fid_ends", long_queue_of_a_fid_ends},
+	{"too_many_requests_are_not_taken_until_one_is_over",
+	 too_many_requests_are_not_taken_until_one_is_over},
+	{"closed_session_drops_everything_and_becomes_idle",
+	 closed_session_drops_everything_and_becomes_idle},
+	{"nodes_of_replaced_fids_are_given_back", nodes_of_replaced_fids_are_given_back},
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, "session", tests, countof(tests));
+}
