@@ -25,18 +25,16 @@
 int fs_name_check(const char *name, enum fs_name_use use)
 {
 	static const struct {
-		int empty, slash, dot, dotdot;
+		int bad, dot, dotdot; /* bad: empty, or with a "/" */
 	} answers[] = {
-		[FS_NAME_WALK] = {-ENOENT, -ENOENT, -EINVAL, -EINVAL},
-		[FS_NAME_MAKE] = {-ENOENT, -EINVAL, -EEXIST, -EEXIST},
-		[FS_NAME_RENAME] = {-ENOENT, -EINVAL, -EBUSY, -EBUSY},
-		[FS_NAME_UNLINK] = {-ENOENT, -EINVAL, -EINVAL, -ENOTEMPTY},
+		[FS_NAME_WALK] = {-ENOENT, -EINVAL, -EINVAL},
+		[FS_NAME_MAKE] = {-EINVAL, -EEXIST, -EEXIST},
+		[FS_NAME_RENAME] = {-EINVAL, -EBUSY, -EBUSY},
+		[FS_NAME_UNLINK] = {-EINVAL, -EINVAL, -ENOTEMPTY},
 	};
 
-	if (name[0] == '\0')
-		return answers[use].empty;
-	if (strchr(name, '/'))
-		return answers[use].slash;
+	if (name[0] == '\0' || strchr(name, '/'))
+		return answers[use].bad;
 	if (strcmp(name, ".") == 0)
 		return answers[use].dot;
 	if (strcmp(name, "..") == 0)
@@ -204,10 +202,31 @@ int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 	return fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
 }
 
+/* What fs_create() does without O_EXCL when the name is taken: as fs_walk() and fs_open(). */
+static int fs_open_existing(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			    struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
+{
+	int ret = fs_walk(fs, dir, name, node, attr);
+
+	if (ret)
+		return ret;
+	ret = S_ISDIR(node->type) ? -EISDIR : fs_open(fs, *node, flags, file);
+	if (ret == 0 && (flags & O_TRUNC))
+		ret = fs_getattr(fs, *node, attr);
+	if (ret == 0)
+		return 0;
+	fs_close(fs, *file);
+	fs_forget(fs, *node);
+	*node = FS_NO_NODE;
+	*file = FS_NO_FILE;
+	return ret;
+}
+
+/* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
 {
-	int ret = fs_flags_check(flags, O_EXCL);
+	int ret = fs_flags_check(flags, O_EXCL), making = flags & ~O_EXCL;
 
 	*node = FS_NO_NODE;
 	*file = FS_NO_FILE;
@@ -217,7 +236,14 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 		return ret;
 	if (!fs->ops->create)
 		return -EOPNOTSUPP;
-	return fs->ops->create(fs, dir, name, flags, mode & FS_MODE_BITS, cred, node, file, attr);
+	do {
+		ret = fs->ops->create(fs, dir, name, making, mode & FS_MODE_BITS, cred, node, file,
+				      attr);
+		if (ret != -EEXIST || (flags & O_EXCL))
+			return ret;
+		ret = fs_open_existing(fs, dir, name, flags, node, file, attr);
+	} while (ret == -ENOENT);
+	return ret;
 }
 
 void fs_close(struct fs *fs, struct fs_file file)
@@ -244,7 +270,7 @@ ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t siz
 	if (!fs_writable(file))
 		return -EBADF;
 	if (!fs_range_fits(offset, size))
-		return -EFBIG;
+		return offset > INT64_MAX ? -EINVAL : -EFBIG;
 	if (!fs->ops->write)
 		return -EOPNOTSUPP;
 	ret = fs->ops->write(fs, file, buf, size, offset);

@@ -170,11 +170,10 @@ struct fs_ops {
 	 * for a symlink, EISDIR for a directory with write access or O_TRUNC. */
 	int (*open)(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
 
-	/* Makes and opens a regular file in one step; `flags` as for open, and O_EXCL. Gives
-	 * node, file and attr. The new file has mode `mode` & 07777 and belongs to `cred`; the
-	 * returned file is usable in the asked access mode whatever `mode` says. Without
-	 * O_EXCL an existing regular file is opened as it is, owner and mode untouched.
-	 * EEXIST, EISDIR, ENXIO, ELOOP, ENOTDIR. */
+	/* Makes and opens a regular file in one step; `flags` as for open. Gives node, file and
+	 * attr. The new file has mode `mode` & 07777 and belongs to `cred`; the returned file is
+	 * usable in the asked access mode whatever `mode` says. EEXIST, ENOTDIR, ENOENT (dir was
+	 * removed). */
 	int (*create)(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 		      struct fs_cred cred, struct fs_node *node, struct fs_file *file,
 		      struct fs_attr *attr);
@@ -257,10 +256,14 @@ enum fs_name_use { FS_NAME_WALK, FS_NAME_MAKE, FS_NAME_RENAME, FS_NAME_UNLINK };
  * before it asks here. */
 int fs_name_check(const char *name, enum fs_name_use use);
 
-/* The calls. Same parameters and results as the slots above, names and ranges checked:
- * offset + size beyond INT64_MAX is EINVAL (read) or EFBIG (write); nanoseconds of
- * 10^9 and more are EINVAL. fs_walk() also answers "." (the directory itself, pinned once
- * more) and ".." (its parent; of the root the root). All take `fs` not NULL. */
+/* The calls. Same parameters and results as the slots above, names and ranges checked: an
+ * offset beyond INT64_MAX is EINVAL, offset + size beyond it EINVAL (read) or EFBIG (write);
+ * nanoseconds of 10^9 and more are EINVAL. Two do more than their slots:
+ *  - fs_walk() also answers "." (the directory itself, pinned once more) and ".." (its parent; of
+ *    the root the root);
+ *  - fs_create() takes O_EXCL; without it an existing regular file is opened as it is, owner and
+ *    mode untouched (EISDIR, ENXIO, ELOOP for anything else).
+ * All take `fs` not NULL. */
 void fs_destroy(struct fs *fs); /* takes NULL */
 int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
 int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,

@@ -23,11 +23,12 @@ static int local_make_file(struct local *local, int dir, const char *name, int f
 	return ret ? ret : LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
 }
 
-static int local_create_new(struct local *local, int dir, const char *name, int flags,
-			    uint32_t mode, struct fs_cred cred, struct fs_node *node,
-			    struct fs_file *file, struct fs_attr *attr)
+int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+		 struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+		 struct fs_attr *attr)
 {
-	_cleanup_close_ int fd = local_make_file(local, dir, name, flags, mode, cred);
+	struct local *local = local_of(fs);
+	_cleanup_close_ int fd = local_make_file(local, dir.id, name, flags, mode, cred);
 	int path, ret;
 
 	if (fd < 0)
@@ -38,42 +39,6 @@ static int local_create_new(struct local *local, int dir, const char *name, int 
 	ret = local_pin(local, path, node, attr);
 	if (ret == 0)
 		*file = (struct fs_file){.id = take_fd(&fd), .flags = (uint32_t)flags & O_ACCMODE};
-	return ret;
-}
-
-static int local_create_old(struct fs *fs, struct fs_node dir, const char *name, int flags,
-			    struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
-{
-	int ret = local_walk(fs, dir, name, node, attr);
-
-	if (ret)
-		return ret;
-	ret = fs_open(fs, *node, flags, file);
-	if (ret == 0 && (flags & O_TRUNC))
-		ret = local_getattr(fs, *node, attr);
-	if (ret == 0)
-		return 0;
-	fs_close(fs, *file);
-	local_forget(fs, *node);
-	*node = FS_NO_NODE;
-	*file = FS_NO_FILE;
-	return ret;
-}
-
-/* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
-int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
-		 struct fs_cred cred, struct fs_node *node, struct fs_file *file,
-		 struct fs_attr *attr)
-{
-	int ret;
-
-	do {
-		ret = local_create_new(local_of(fs), dir.id, name, flags, mode, cred, node, file,
-				       attr);
-		if (ret != -EEXIST || (flags & O_EXCL))
-			return ret;
-		ret = local_create_old(fs, dir, name, flags, node, file, attr);
-	} while (ret == -ENOENT);
 	return ret;
 }
 

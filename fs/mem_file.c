@@ -51,9 +51,9 @@ int mem_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file
 	return mem_open_inode(mem, mem_inode(mem, node), flags, file);
 }
 
-static int mem_create_new(struct fs *fs, struct fs_node dir, const char *name, int flags,
-			  uint32_t mode, struct fs_cred cred, struct fs_node *node,
-			  struct fs_file *file, struct fs_attr *attr)
+int mem_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
+	       struct fs_cred cred, struct fs_node *node, struct fs_file *file,
+	       struct fs_attr *attr)
 {
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode;
@@ -62,27 +62,6 @@ static int mem_create_new(struct fs *fs, struct fs_node dir, const char *name, i
 	if (ret == 0)
 		ret = mem_open_inode(mem, inode, flags, file);
 	return ret ? ret : mem_pin_attr(inode, node, attr);
-}
-
-/* What already has the name is opened by fs_open(), which knows what may be opened. */
-int mem_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
-	       struct fs_cred cred, struct fs_node *node, struct fs_file *file,
-	       struct fs_attr *attr)
-{
-	int ret;
-
-	do {
-		ret = mem_create_new(fs, dir, name, flags, mode, cred, node, file, attr);
-		if (ret != -EEXIST || (flags & O_EXCL))
-			return ret;
-		ret = mem_walk(fs, dir, name, node, attr);
-	} while (ret == -ENOENT);
-	ret = fs_open(fs, *node, flags, file);
-	if (ret == 0)
-		return fs_getattr(fs, *node, attr);
-	fs_forget(fs, *node);
-	*node = FS_NO_NODE;
-	return ret;
 }
 
 /* The chunk with this index, or where it would stand. */

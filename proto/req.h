@@ -4,8 +4,8 @@
  *
  *	lane ──► session_receive() ──► check ──► executor.run ──► req_ask() ──► req_reply()
  *	                                 │ (no driver needed, or refused)            │
- *	                                 ▼                                           │ executor.answered
- *	lane ◄── encode ◄── commit ◄── session_finish() ◄────────────────────────────┘
+ *	                                 ▼                                           │
+ *executor.answered lane ◄── encode ◄── commit ◄── session_finish() ◄────────────────────────────┘
  *
  * Everything but req_ask() and req_reply() belongs to the loop: the one thread that has the
  * session at a time. req_ask() may run anywhere, beside others; it touches its request alone.

@@ -309,15 +309,13 @@ void session_receive(struct req *req)
 
 	trace("<", &req->t);
 	claim_tag(req);
-	if (err == -EPROTO)
+	req->op = op_find(req->t.type);
+	if (req->op == NULL)
+		err = -EOPNOTSUPP;
+	else if (err < 0)
 		err = -EINVAL;
-	if (err == 0) {
-		req->op = op_find(req->t.type);
-		if (req->op == NULL)
-			err = -EOPNOTSUPP;
-		else if (req->session->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
-			err = -EPROTO;
-	}
+	else if (req->session->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
+		err = -EPROTO;
 	req->result = err;
 	if (err < 0 || start(req))
 		session_finish(req);
@@ -356,7 +354,8 @@ static void pass_on(struct req *req)
 	while (!fid->busy && (next = STAILQ_FIRST(&fid->waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&fid->waiting, link);
 		drop_resolved(next);
-		/* Not finished here: the next one's end would pass on again, as deep as the queue. */
+		/* Not finished here: the next one's end would pass on again, as deep as the queue.
+		 */
 		if (next->flushed || start(next))
 			req_reply(next, next->result);
 	}

@@ -148,9 +148,9 @@ static void bad_names_are_refused_everywhere(void)
 	char too_long[FS_NAME_MAX + 2];
 	struct fs_node file = make_file(&w, w.root, "file", "");
 	const char *names[] = {"", ".", "..", "a/b", "/", "file/", too_long};
-	const int make[] = {ENOENT, EEXIST, EEXIST, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
-	const int rename[] = {ENOENT, EBUSY, EBUSY, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
-	const int unlink[] = {ENOENT, EINVAL, ENOTEMPTY, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
+	const int make[] = {EINVAL, EEXIST, EEXIST, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
+	const int rename[] = {EINVAL, EBUSY, EBUSY, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
+	const int unlink[] = {EINVAL, EINVAL, ENOTEMPTY, EINVAL, EINVAL, EINVAL, ENAMETOOLONG};
 	const int walk[] = {ENOENT, 0, 0, ENOENT, ENOENT, ENOENT, ENAMETOOLONG};
 	struct fs_attr attr;
 

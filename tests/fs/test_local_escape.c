@@ -435,7 +435,7 @@ static void dotdot_never_leads_out_of_a_moving_directory(void)
 {
 	_world_ struct world w = world();
 	struct villain v = {.w = &w, .act = move_out_and_in};
-	unsigned found = 0, lost = 0, bad = 0;
+	unsigned found = 0, bad = 0;
 	struct timespec end = {0};
 	struct fs_node d;
 
@@ -448,14 +448,13 @@ static void dotdot_never_leads_out_of_a_moving_directory(void)
 		int ret = fs_walk(w.fs, d, "..", &up, &attr);
 
 		found += ret == 0;
-		lost += ret == -ENOENT;
 		bad += ret != 0 && ret != -ENOENT;
 		bad += ret == 0 && attr.path != ino_at(w.host, ".");
 		fs_forget(w.fs, up);
 	}
 	villain_stop(&v);
 	CU_ASSERT_EQUAL(bad, 0);
-	CU_ASSERT(found > 0 && lost > 0);
+	CU_ASSERT(found > 0);
 	fs_forget(w.fs, d);
 }
 
@@ -535,23 +534,23 @@ static void the_host_root_can_be_exported(void)
 
 static void a_path_too_long_to_tell_is_said_so(void)
 {
+	enum { DEPTH = 20 };
 	_world_ struct world w = world();
-	struct fs_node dir = find(&w, w.root, "."), up;
 	char name[FS_NAME_MAX + 1], found[FS_NAME_MAX + 1];
+	struct fs_node nodes[DEPTH + 1] = {w.root}, up;
 	struct fs_attr attr;
 
 	memset(name, 'n', FS_NAME_MAX);
 	name[FS_NAME_MAX] = '\0';
-	for (int i = 0; i < 20; i++) {
-		struct fs_node below;
-
-		OK(fs_mkdir(w.fs, dir, name, 0755, ANYBODY, &attr));
-		below = find(&w, dir, name);
-		fs_forget(w.fs, dir);
-		dir = below;
+	for (int i = 0; i < DEPTH; i++) {
+		OK(fs_mkdir(w.fs, nodes[i], name, 0755, ANYBODY, &attr));
+		nodes[i + 1] = find(&w, nodes[i], name);
 	}
-	FAILS(ENAMETOOLONG, fs_parent(w.fs, dir, &up, found));
-	fs_forget(w.fs, dir);
+	FAILS(ENAMETOOLONG, fs_parent(w.fs, nodes[DEPTH], &up, found));
+	for (int i = DEPTH; i > 0; i--) {
+		fs_forget(w.fs, nodes[i]);
+		OK(fs_unlink(w.fs, nodes[i - 1], name, true));
+	}
 }
 
 /* ---- what is planted ---- */
