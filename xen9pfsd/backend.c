@@ -27,6 +27,8 @@
 
 #define ROUNDS_FREE 5 /* publications in ROUNDS_PERIOD_MS before they are slowed down */
 #define ROUNDS_PERIOD_MS 10000
+#define ROUNDS_WAIT_MS 250     /* more for each round; */
+#define ROUNDS_WAIT_MAX 4000   /* Linux waits 5 s for each step of a reset */
 #define HOLD_WAIT_MS 100       /* kind xen_9pfs: libxl must get to see state 2 */
 #define CLOSE_PATIENCE_MS 2000 /* for a frontend to answer state 5 while it is removed */
 #define STOP_PATIENCE_MS 3000  /* for a share's process to end by itself */
@@ -279,7 +281,9 @@ static void hold(struct backend *b, int64_t now_ms)
 		b->rounds = 0;
 	}
 	if (++b->rounds > ROUNDS_FREE)
-		wait_ms = ROUNDS_PERIOD_MS;
+		wait_ms = (int64_t)(b->rounds - ROUNDS_FREE) * ROUNDS_WAIT_MS;
+	if (wait_ms > ROUNDS_WAIT_MAX)
+		wait_ms = ROUNDS_WAIT_MAX;
 	b->not_before_ms = now_ms + wait_ms;
 }
 
@@ -320,6 +324,22 @@ static int act_state(struct backend *b, const struct handshake_view *view, enum 
 	return 0;
 }
 
+static int clear_nodes(struct store *store, store_txn txn, void *arg)
+{
+	const char *dir = arg;
+	char path[STORE_PATH_MAX], state[16];
+	ssize_t got;
+
+	nodes_path(path, dir, "state");
+	got = store_read(store, txn, path, state, sizeof(state));
+	if (got < 0)
+		return (int)got;
+	/* Not ours any more: the toolstack has made a new device of that name. */
+	if (strcmp(state, "6") != 0)
+		return -EBUSY;
+	return store_remove(store, txn, dir);
+}
+
 /* In a driver domain nobody but us can remove the directory, and libxl waits for that. */
 static int act_clear(struct backend *b)
 {
@@ -328,20 +348,22 @@ static int act_clear(struct backend *b)
 	if (store_domid(b->env->store) == 0)
 		return 0;
 	backend_dir(b, dir);
-	return store_remove(b->env->store, 0, dir);
+	return nodes_transact(b->env->store, clear_nodes, dir);
 }
 
 /* ---- acting: the process ---- */
 
 static int spawn_share(struct backend *b, int control)
 {
-	static char name[] = "xen9pfsd", share[] = "--share";
+	static char name[] = "xen9pfsd";
+	char share[48]; /* the numbers are for the eyes of whoever reads a list of processes */
 	char *argv[] = {name, share, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none;
 	int err;
 
+	snprintf(share, sizeof(share), "--share=%u/%u", b->domid, b->devid);
 	/* Everything else is close-on-exec; dup2 clears that for the one the share gets. */
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, control, CONTROL_FD);
@@ -487,6 +509,8 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 	if (b->state == HANDSHAKE_NEW) {
 		b->wrote = XenbusStateInitialising;
 		b->removed = false;
+		b->rounds = 0;
+		b->not_before_ms = 0;
 	}
 	return changed && !b->over;
 }

@@ -186,7 +186,7 @@ static const struct argp_option options[] = {
 	 "Serve devices of KIND, 9pfs or xen_9pfs (repeatable; default: both)", 0},
 	{"bus", OPTION_BUS, "BUS", 0, "xen (default), or sim:DIR: a simulated bus in DIR", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
-	{"share", OPTION_SHARE, NULL, OPTION_HIDDEN, NULL, 0},
+	{"share", OPTION_SHARE, "DOMID/DEVID", OPTION_HIDDEN, NULL, 0},
 	{0},
 };
 

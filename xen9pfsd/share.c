@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -176,6 +177,7 @@ int share_main(void)
 	}
 	snprintf(prefix, sizeof(prefix), "guest %u dev %u", start.domid, start.devid);
 	log_init("xen9pfsd", prefix, start.log_level);
+	prctl(PR_SET_NAME, "xen9pfsd-share"); /* started as /proc/self/exe, it would be "exe" */
 
 	if (share_open(&share, &start, root, text, sizeof(text)) < 0) {
 		report(CONTROL_FAILED, text);

@@ -650,6 +650,16 @@ bool same_qid(struct p9_qid a, struct p9_qid b)
 	return a.type == b.type && a.version == b.version && a.path == b.path;
 }
 
+bool is_granted_in_the_end(struct conn *c, struct p9_msg lock)
+{
+	for (int tries = HANG_SECONDS * 500; tries > 0 && c->fd >= 0; tries--) {
+		if (expect_ok(__FILE__, __LINE__, c, lock)->Rlock.status == P9_LOCK_SUCCESS)
+			return true;
+		sleep_a_little();
+	}
+	return false;
+}
+
 /* ---- the host's side ---- */
 
 uint8_t pattern(uint64_t offset)

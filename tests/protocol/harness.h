@@ -164,6 +164,9 @@ void reads_at(const char *file, int line, struct conn *c, uint32_t fid, uint64_t
 void writes_at(const char *file, int line, struct conn *c, uint32_t fid, uint64_t offset,
 	       const char *text);
 
+/* Asks again and again: the server learns of a lost connection when it gets to it. */
+bool is_granted_in_the_end(struct conn *c, struct p9_msg lock);
+
 bool same_qid(struct p9_qid a, struct p9_qid b);
 
 /* ---- the host's side of the export; paths are relative to it ---- */

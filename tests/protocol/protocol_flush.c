@@ -86,7 +86,7 @@ TEST(flush_of_a_version_is_answered)
 
 	send_msg(c, P9_NOTAG, T(version, .msize = MSIZE, .version = p9_str("9P2000.L")));
 	send_msg(c, 7, flush(P9_NOTAG));
-	equal(receive(c)->type, P9_Rversion);
+	equal(answer(c, P9_NOTAG)->type, P9_Rversion);
 	equal(answer(c, 7)->type, P9_Rflush);
 }
 

@@ -491,16 +491,24 @@ TEST(requests_may_come_byte_by_byte)
 	check(has_pattern(c->reply.Rread.data, 10));
 }
 
+static bool short_read_is_right(struct conn *c, unsigned i)
+{
+	return c->reply.Rread.data.len == 20 && has_pattern(c->reply.Rread.data, i);
+}
+
 TEST(requests_may_come_cut_anywhere)
 {
 	struct conn *c = reader(w, MSIZE, 1000);
-	struct raw one = raw_of(read_of(10, 20), 5);
-	uint8_t bytes[20 * 64];
+	uint8_t bytes[FLIGHT * 23];
+	size_t size = 0;
 
-	for (size_t i = 0; i < 20; i++)
-		memcpy(bytes + i * one.size, one.bytes, one.size);
-	for (size_t at = 0; at < 20 * one.size; at += 17)
-		send_bytes(c, bytes + at, at + 17 <= 20 * one.size ? 17 : 20 * one.size - at);
-	for (size_t i = 0; i < 20; i++)
-		equal(answer(c, 5)->Rread.data.len, 20);
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		struct raw one = raw_of(read_of(i, 20), (uint16_t)(FIRST + i));
+
+		memcpy(bytes + size, one.bytes, one.size);
+		size += one.size;
+	}
+	for (size_t at = 0; at < size; at += 17)
+		send_bytes(c, bytes + at, size - at < 17 ? size - at : 17);
+	collects(c, FLIGHT, P9_Rread, short_read_is_right);
 }

@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #include "tests/protocol/harness.h"
 
@@ -137,16 +136,6 @@ TEST(a_lock_can_be_changed_by_its_holder)
 	granted(c, lock(2, RDLCK, 0, 0));
 }
 
-TEST(a_process_does_not_conflict_with_itself)
-{
-	struct conn *c = locker(w);
-	struct p9_msg m = lock(2, WRLCK, 0, 0);
-
-	granted(c, lock(1, WRLCK, 0, 0));
-	m.Tlock.proc_id = 101;
-	granted(c, m);
-}
-
 TEST(locks_beyond_4_GiB)
 {
 	struct conn *c = locker(w);
@@ -182,17 +171,6 @@ TEST(remove_releases_the_locks)
 	granted(c, lock(1, WRLCK, 0, 0));
 	ok(c, T(remove, .fid = 1));
 	granted(c, lock(2, WRLCK, 0, 0));
-}
-
-/* Until it is granted: the server learns of a lost connection when it gets to it. */
-static bool is_granted_in_the_end(struct conn *c, struct p9_msg m)
-{
-	for (int tries = 0; tries < 30000; tries++) {
-		if (ok(c, m)->Rlock.status == P9_LOCK_SUCCESS)
-			return true;
-		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-	}
-	return false;
 }
 
 TEST(the_end_of_a_connection_releases_the_locks)
