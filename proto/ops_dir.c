@@ -154,6 +154,7 @@ int do_readdir(struct req *req)
 
 	if (t->count > most)
 		t->count = most;
+	req_charge(req, t->count);
 	return 0;
 }
 

@@ -120,6 +120,7 @@ int do_read(struct req *req)
 
 	if (t->count > most)
 		t->count = most;
+	req_charge(req, t->count);
 	return req->fid->kind == FID_XATTR_READ ? xattr_read(req) : 0;
 }
 

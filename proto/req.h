@@ -52,6 +52,7 @@ struct req {
 	uint8_t *in, *out;
 	uint32_t in_room, out_room;
 	uint32_t in_size, out_size;
+	uint32_t bytes; /* of session::bytes */
 
 	/* What the message names, one reference each, taken before check and dropped at the end. */
 	struct fid *fid, *dfid;
@@ -77,6 +78,9 @@ bool req_ask(struct req *req);
 
 /* The answer: 0, a count, or -errno. Any thread. */
 void req_reply(struct req *req, int result);
+
+/* Counts `size` bytes of a reply to come against the session's limit. For check. */
+void req_charge(struct req *req, uint32_t size);
 
 /* Makes `out` at least `size` bytes large. -ENOMEM. For check and ask. */
 int req_reserve(struct req *req, uint32_t size);

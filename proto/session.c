@@ -16,7 +16,8 @@
 #define TAGS 65536
 #define FIRST_MESSAGE_MAX 8192 /* before Tversion only Tversion is of use */
 #define OUT_MIN 512	       /* every reply but those whose handler reserves room */
-#define KEPT_BUFFER_MAX 65536  /* a larger buffer is not kept with an unused request */
+#define KEPT_BUFFER_MAX 65536  /* a larger buffer is not kept with an unused request, */
+#define KEPT_REQS_MAX 16       /* and not more of those than so many */
 
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
 		   struct session **session)
@@ -128,16 +129,29 @@ int req_reserve(struct req *req, uint32_t size)
 	return buffer_reserve(&req->out, &req->out_room, size);
 }
 
+bool session_full(const struct session *session)
+{
+	return session->reqs >= SESSION_REQS_MAX || session->bytes >= SESSION_BYTES_MAX;
+}
+
+void req_charge(struct req *req, uint32_t size)
+{
+	req->bytes += size;
+	req->session->bytes += size;
+}
+
 struct req *session_request(struct session *session, struct lane *lane, uint32_t size)
 {
 	struct req *req = STAILQ_FIRST(&session->free);
 
-	if (session->reqs >= SESSION_REQS_MAX)
+	if (session_full(session))
 		return NULL;
-	if (req != NULL)
+	if (req != NULL) {
 		STAILQ_REMOVE_HEAD(&session->free, link);
-	else
+		session->kept--;
+	} else {
 		req = calloc(1, sizeof(*req));
+	}
 	if (req == NULL)
 		return NULL;
 	if (buffer_reserve(&req->in, &req->in_room, size) < 0 || req_reserve(req, OUT_MIN) < 0) {
@@ -159,6 +173,7 @@ struct req *session_request(struct session *session, struct lane *lane, uint32_t
 	};
 	TAILQ_INSERT_TAIL(&session->active, req, active);
 	session->reqs++;
+	req_charge(req, size);
 	return req;
 }
 
@@ -184,15 +199,22 @@ static void req_release(struct req *req)
 static void req_end(struct req *req)
 {
 	struct session *session = req->session;
+	struct lane *lane = req->lane;
 
 	if (session->by_tag[req->t.tag] == req)
 		session->by_tag[req->t.tag] = NULL;
 	TAILQ_REMOVE(&session->active, req, active);
 	session->reqs--;
-	buffer_trim(&req->in, &req->in_room);
-	buffer_trim(&req->out, &req->out_room);
-	STAILQ_INSERT_HEAD(&session->free, req, link);
-	req->lane->released(req->lane);
+	session->bytes -= req->bytes;
+	if (session->kept < KEPT_REQS_MAX) {
+		buffer_trim(&req->in, &req->in_room);
+		buffer_trim(&req->out, &req->out_room);
+		STAILQ_INSERT_HEAD(&session->free, req, link);
+		session->kept++;
+	} else {
+		req_destroy(req);
+	}
+	lane->released(lane);
 }
 
 /* ---- in: receive, resolve, check ---- */

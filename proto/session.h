@@ -14,7 +14,8 @@
 #include "proto/fid.h"
 #include "proto/req.h"
 
-#define SESSION_REQS_MAX 1024 /* requests of one session in memory */
+#define SESSION_REQS_MAX 1024	      /* requests of one session in memory, */
+#define SESSION_BYTES_MAX (64u << 20) /* and the size of their messages both ways, about */
 
 /* Who runs the asks. */
 struct executor {
@@ -45,9 +46,11 @@ struct session {
 	uint32_t msize; /* agreed on; 0: no Tversion yet */
 	struct fid_table *fids;
 	TAILQ_HEAD(, req) active; /* all requests that are not free */
-	struct req_queue free;	  /* kept for reuse */
-	uint32_t reqs;		  /* in `active` */
-	struct req **by_tag;	  /* 65536: who owns a tag; NULL: nobody */
+	struct req_queue free;	  /* kept for reuse; so many: */
+	uint32_t kept;
+	uint32_t reqs;	     /* in `active` */
+	uint64_t bytes;	     /* charged to them */
+	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
@@ -63,8 +66,9 @@ void session_destroy(struct session *session);	  /* takes NULL; idle */
 uint32_t session_max_message(const struct session *session);
 
 /* A request with room for `size` bytes in req->in, to be filled by the lane and handed to
- * session_receive() at once. NULL: SESSION_REQS_MAX or out of memory; try again when one was
- * sent. */
+ * session_receive() at once. NULL: too many or too large ones are under way, or out of memory; try
+ * again when one was released. */
+bool session_full(const struct session *session);
 struct req *session_request(struct session *session, struct lane *lane, uint32_t size);
 void session_receive(struct req *req);
 

@@ -152,8 +152,7 @@ static void ring_round_end(struct runner_task *task)
 	if (ring->notify)
 		link_notify(ring->device->link, (uint32_t)ring->port);
 	ring->notify = false;
-	if (ring->more && !ring->device->is_broken &&
-	    ring->device->session->reqs < SESSION_REQS_MAX)
+	if (ring->more && !ring->device->is_broken && !session_full(ring->device->session))
 		serve(ring);
 }
 

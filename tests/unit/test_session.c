@@ -412,6 +412,24 @@ static void too_many_requests_are_not_taken_until_one_is_over(void)
 	stage_close(s);
 }
 
+static void large_replies_that_nobody_takes_are_bounded(void)
+{
+	struct stage *s = stage_open();
+	unsigned taken = 0;
+
+	/* Each may be answered with 8 KiB; the limit is about those, not about requests. */
+	s->session->bytes = SESSION_BYTES_MAX - 10 * 8192;
+	s->hold_replies = true;
+	while (!session_full(s->session)) {
+		submit(s, (uint16_t)taken++, T(read, .fid = 1, .count = 1u << 20));
+		ask_all(s);
+	}
+	CU_ASSERT(taken >= 9 && taken <= 10);
+	let_go(s);
+	CU_ASSERT(!session_full(s->session));
+	stage_close(s);
+}
+
 static void closed_session_drops_everything_and_becomes_idle(void)
 {
 	struct stage *s = stage_open();
@@ -461,6 +479,8 @@ static const struct test tests[] = {
 	{"long_queue_of_a_fid_ends", long_queue_of_a_fid_ends},
 	{"too_many_requests_are_not_taken_until_one_is_over",
 	 too_many_requests_are_not_taken_until_one_is_over},
+	{"large_replies_that_nobody_takes_are_bounded",
+	 large_replies_that_nobody_takes_are_bounded},
 	{"closed_session_drops_everything_and_becomes_idle",
 	 closed_session_drops_everything_and_becomes_idle},
 	{"nodes_of_replaced_fids_are_given_back", nodes_of_replaced_fids_are_given_back},
