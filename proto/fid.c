@@ -118,6 +118,10 @@ void fid_remove(struct fid_table *table, struct fid *fid)
 	while (*link != self)
 		link = &table->fid[*link].next;
 	*link = fid->next;
+	if (fid->locker != NULL)
+		LIST_REMOVE(fid->locker, link);
+	free(fid->locker);
+	fid->locker = NULL;
 	fid_unref(table, fid);
 }
 

@@ -17,7 +17,8 @@
 #include "proto/9p.h"
 #include "proto/req.h"
 
-#define FID_MAX (1u << 20) /* live fids of one session */
+#define FID_MAX (1u << 20)    /* live fids of one session */
+#define FID_CLIENT_ID_MAX 255 /* of Tlock; Linux sends its nodename, at most 64 */
 
 /* An object of the export. Everything but `refs` and `qid.version` stays as it is while
  * somebody holds a reference; so `fs` may be read by any thread that was handed the node. */
@@ -47,6 +48,14 @@ struct fid_xattr {
 	char name[FS_NAME_MAX + 1];
 };
 
+/* A process of the client that holds locks through this fid. */
+struct fid_locker {
+	LIST_ENTRY(fid_locker) link; /* session::lockers */
+	struct fid *fid;
+	uint32_t proc_id;
+	char client_id[FID_CLIENT_ID_MAX + 1];
+};
+
 struct fid {
 	uint32_t number;
 	uint32_t next; /* index in the hash chain or the free list */
@@ -57,7 +66,8 @@ struct fid {
 	struct node *node; /* one reference */
 	uint32_t uid;	   /* n_uname of the attach it descends from */
 	struct fs_file file;
-	struct fid_xattr *xattr; /* owned */
+	struct fid_xattr *xattr;   /* owned */
+	struct fid_locker *locker; /* owned; until the fid has no number any more */
 };
 
 struct fid_table;

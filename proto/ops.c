@@ -46,7 +46,7 @@ static const struct op table[] = {
 	[P9_Txattrwalk] = {.check = do_xattrwalk, .ask = do_xattrwalk_ask, .commit = do_xattrwalk_commit, .fid = ANY},
 	[P9_Txattrcreate] = {.check = do_xattrcreate, .flags = OP_WRITES | OP_EXCLUSIVE, .fid = FID_UNOPENED},
 
-	[P9_Tlock] = {.check = do_lock, .ask = do_lock_ask, .fid = FID_FILE | FID_DIR},
+	[P9_Tlock] = {.check = do_lock, .ask = do_lock_ask, .commit = do_lock_commit, .fid = FID_FILE | FID_DIR},
 	[P9_Tgetlock] = {.check = do_getlock, .ask = do_getlock_ask, .commit = do_getlock_commit, .fid = FID_FILE | FID_DIR},
 };
 /* clang-format on */

@@ -108,6 +108,7 @@ int xattr_store_ask(struct req *req);
 /* ops_lock.c */
 int do_lock(struct req *req);
 int do_lock_ask(struct req *req);
+int do_lock_commit(struct req *req);
 int do_getlock(struct req *req);
 int do_getlock_ask(struct req *req);
 int do_getlock_commit(struct req *req);

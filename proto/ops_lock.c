@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * ops_lock.c - Tlock and Tgetlock. A lock belongs to the open file of its fid. A conflict is
- * answered "blocked" at once, also to a client that would wait: Linux asks again by itself.
+ * ops_lock.c - Tlock and Tgetlock. The host's locks belong to an open file; the client's belong to
+ * a process, which may have the file open through several fids and must not be in its own way.
+ * So the first fid through which a process locks a file lends its open file to the others.
+ *
+ * A conflict is answered "blocked" at once, also to a client that would wait: Linux asks again by
+ * itself.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "proto/ops.h"
 
-#define CLIENT_ID_MAX 255 /* echoed back in a small reply; Linux sends its nodename, <= 64 */
+#define LOCKERS_MAX 1024 /* remembered in a session: each Tlock looks through them */
 
 static int lock_type(uint8_t wire, enum fs_lock_type *type)
 {
@@ -25,21 +32,63 @@ static int lock_type(uint8_t wire, enum fs_lock_type *type)
 	return -EINVAL;
 }
 
+/* The fid of the same file through which the process locks already; NULL: none. */
+static struct fid *find_locker(struct req *req, uint32_t proc_id, const char *client_id)
+{
+	struct fid_locker *locker;
+
+	LIST_FOREACH (locker, &req->session->lockers, link) {
+		if (locker->proc_id == proc_id &&
+		    locker->fid->node->qid.path == req->node->qid.path &&
+		    strcmp(locker->client_id, client_id) == 0)
+			return locker->fid;
+	}
+	return NULL;
+}
+
+/* Lets the request act on the open file that holds the process's locks, if the lock may be set
+ * through it. The reference goes with the request. */
+static void borrow_file(struct req *req, uint32_t proc_id, const char *client_id)
+{
+	struct fid *holder = find_locker(req, proc_id, client_id);
+
+	if (holder == NULL ||
+	    (req->lock.type == FS_LOCK_WRITE && (holder->file.flags & O_ACCMODE) == O_RDONLY))
+		return;
+	req->dfid = fid_ref(holder);
+	req->file = holder->file;
+}
+
 static int range_check(uint64_t start, uint64_t length)
 {
 	return start > INT64_MAX || length > INT64_MAX - start ? -EINVAL : 0;
 }
 
+/* May a lock of that type be set through the fid's own file? (fcntl(2): EBADF) */
+static int access_check(const struct req *req)
+{
+	uint32_t access = req->file.flags & O_ACCMODE;
+
+	if ((req->lock.type == FS_LOCK_READ && access == O_WRONLY) ||
+	    (req->lock.type == FS_LOCK_WRITE && access == O_RDONLY))
+		return -EBADF;
+	return 0;
+}
+
 int do_lock(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
+	int err = lock_type(t->type, &req->lock.type);
 
-	if ((t->flags & ~(P9_LOCK_BLOCK | P9_LOCK_RECLAIM)) != 0 ||
-	    range_check(t->start, t->length) < 0)
+	if (err < 0 || (t->flags & ~(P9_LOCK_BLOCK | P9_LOCK_RECLAIM)) != 0 ||
+	    t->client_id.len > FID_CLIENT_ID_MAX || range_check(t->start, t->length) < 0)
 		return -EINVAL;
 	req->lock.start = t->start;
 	req->lock.length = t->length;
-	return lock_type(t->type, &req->lock.type);
+	err = access_check(req);
+	if (err == 0)
+		borrow_file(req, t->proc_id, t->client_id.text);
+	return err;
 }
 
 int do_lock_ask(struct req *req)
@@ -50,19 +99,52 @@ int do_lock_ask(struct req *req)
 	return err == -EAGAIN ? 0 : err;
 }
 
+static bool lockers_full(const struct session *session)
+{
+	const struct fid_locker *locker;
+	unsigned count = 0;
+
+	LIST_FOREACH (locker, &session->lockers, link)
+		count++;
+	return count >= LOCKERS_MAX;
+}
+
+/* Remembers who locks through this fid, if it is the first. */
+int do_lock_commit(struct req *req)
+{
+	const struct p9_Tlock *t = &req->t.Tlock;
+	struct fid *fid = req->fid;
+	struct fid_locker *locker;
+
+	if (req->lock.type == FS_LOCK_NONE || req->r.Rlock.status != P9_LOCK_SUCCESS ||
+	    req->dfid != NULL || fid->locker != NULL ||
+	    fid_find(req->session->fids, fid->number) != fid || lockers_full(req->session))
+		return 0;
+	locker = calloc(1, sizeof(*locker));
+	if (locker == NULL)
+		return -ENOMEM;
+	locker->fid = fid;
+	locker->proc_id = t->proc_id;
+	memcpy(locker->client_id, t->client_id.text, t->client_id.len);
+	fid->locker = locker;
+	LIST_INSERT_HEAD(&req->session->lockers, locker, link);
+	return 0;
+}
+
 /* Linux always asks with type UNLCK; it means "what would be in a writer's way?". */
 int do_getlock(struct req *req)
 {
 	const struct p9_Tgetlock *t = &req->t.Tgetlock;
 	int err = lock_type(t->type, &req->lock.type);
 
-	if (err < 0 || t->client_id.len > CLIENT_ID_MAX || range_check(t->start, t->length) < 0)
+	if (err < 0 || t->client_id.len > FID_CLIENT_ID_MAX || range_check(t->start, t->length) < 0)
 		return -EINVAL;
 	if (req->lock.type == FS_LOCK_NONE)
 		req->lock.type = FS_LOCK_WRITE;
 	req->lock.start = t->start;
 	req->lock.length = t->length;
 	req->lock.pid = 0;
+	borrow_file(req, t->proc_id, t->client_id.text);
 	return 0;
 }
 

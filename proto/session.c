@@ -32,6 +32,7 @@ int session_create(struct fs *fs, const struct session_config *config, struct ex
 	s->executor = executor;
 	TAILQ_INIT(&s->active);
 	STAILQ_INIT(&s->free);
+	LIST_INIT(&s->lockers);
 	err = fid_table_create(fs, &s->fids);
 	/* Mapped, not allocated: a client uses few of the tags, and memory follows use. */
 	s->by_tag = mmap(NULL, TAGS * sizeof(*s->by_tag), PROT_READ | PROT_WRITE,

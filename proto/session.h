@@ -48,8 +48,9 @@ struct session {
 	TAILQ_HEAD(, req) active; /* all requests that are not free */
 	struct req_queue free;	  /* kept for reuse; so many: */
 	uint32_t kept;
-	uint32_t reqs;	     /* in `active` */
-	uint64_t bytes;	     /* charged to them */
+	uint32_t reqs;	/* in `active` */
+	uint64_t bytes; /* charged to them */
+	LIST_HEAD(, fid_locker) lockers;
 	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 

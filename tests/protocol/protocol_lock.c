@@ -136,6 +136,19 @@ TEST(a_lock_can_be_changed_by_its_holder)
 	granted(c, lock(2, RDLCK, 0, 0));
 }
 
+TEST(a_process_does_not_conflict_with_itself)
+{
+	struct conn *c = locker(w);
+	struct p9_msg m = lock(2, WRLCK, 0, 0);
+
+	granted(c, lock(1, WRLCK, 0, 0));
+	m.Tlock.proc_id = 101;
+	granted(c, m);
+	m.Tlock.type = UNLCK;
+	granted(c, m);
+	granted(c, lock(2, WRLCK, 0, 0)); /* as another process: all is free again */
+}
+
 TEST(locks_beyond_4_GiB)
 {
 	struct conn *c = locker(w);
