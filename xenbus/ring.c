@@ -86,7 +86,6 @@ int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, vo
 	};
 	ring->cons = load_once(ring->take_cons);
 	ring->prod = load_once(ring->put_prod);
-	ring->seen = ring->cons;
 
 	if (load_once(ring->take_prod) - ring->cons > ring->half ||
 	    ring->prod - load_once(ring->put_cons) > ring->half)
@@ -96,10 +95,8 @@ int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, vo
 
 int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
 {
-	uint32_t available;
+	uint32_t available = load_once(ring->take_prod) - ring->cons;
 
-	ring->seen = load_once(ring->take_prod);
-	available = ring->seen - ring->cons;
 	if (available > ring->half)
 		return -EPROTO;
 	if (available < RING_HEADER_SIZE)
@@ -135,11 +132,8 @@ int ring_put(struct ring *ring, const void *buf, uint32_t size)
 	used = ring->prod - load_once(ring->put_cons);
 	if (used > ring->half)
 		return -EPROTO;
-	if (ring->half - used < size) {
-		ring->want = size;
+	if (ring->half - used < size)
 		return -EAGAIN;
-	}
-	ring->want = 0;
 
 	/* Nothing is written over before the peer was seen to be done with it. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -147,20 +141,4 @@ int ring_put(struct ring *ring, const void *buf, uint32_t size)
 	ring->prod += size;
 	__atomic_store_n(ring->put_prod, ring->prod, __ATOMIC_RELEASE);
 	return 0;
-}
-
-bool ring_has_input(const struct ring *ring)
-{
-	uint32_t prod = load_once(ring->take_prod);
-	uint32_t used = ring->prod - load_once(ring->put_cons);
-
-	if (prod != ring->seen && prod - ring->cons <= ring->half)
-		return true;
-	return ring->want != 0 && used <= ring->half && ring->half - used >= ring->want;
-}
-
-bool ring_consumed(const struct ring *ring, uint32_t prod)
-{
-	/* Distances from our newest byte, so that neither wrapping nor a lie looks like "yes". */
-	return ring->prod - load_once(ring->put_cons) <= ring->prod - prod;
 }

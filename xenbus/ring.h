@@ -14,7 +14,6 @@
 #ifndef XENBUS_RING_H
 #define XENBUS_RING_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,8 +47,6 @@ struct ring {
 	uint32_t half; /* bytes in one direction */
 	uint32_t cons; /* private: the truth about what we took */
 	uint32_t prod; /* private: the truth about what we put */
-	uint32_t seen; /* private: peer's producer index at the last ring_peek() */
-	uint32_t want; /* private: size that the last ring_put() had no room for; 0: it had */
 };
 
 /* Bytes of one direction. */
@@ -89,13 +86,5 @@ void ring_take(struct ring *ring, const struct ring_message *msg, void *buf);
  * enough room now (nothing was put); -EPROTO: impossible index; -EMSGSIZE: more than
  * ring_half(). The peer has to be notified some time after. */
 int ring_put(struct ring *ring, const void *buf, uint32_t size);
-
-/* Has the peer published anything since the last ring_peek(), or made the room that the last
- * ring_put() lacked? For the check between unmasking and sleeping. False also when the peer's
- * index is impossible: the next ring_peek() tells. */
-bool ring_has_input(const struct ring *ring);
-
-/* Has the peer consumed everything up to `prod` (a value of ring->prod after a ring_put())? */
-bool ring_consumed(const struct ring *ring, uint32_t prod);
 
 #endif

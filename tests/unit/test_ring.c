@@ -259,10 +259,8 @@ static void impossible_indices_are_protocol_errors(void)
 		expect_put(&bench.front, sizeof(buf), 1);
 		bench.page->out_prod = 5000 + lies[i];
 		CU_ASSERT_EQUAL(ring_peek(&bench.back, HALF, &msg), -EPROTO);
-		CU_ASSERT_FALSE(ring_has_input(&bench.back));
 		bench.page->in_cons = 5000 - lies[i];
 		CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), -EPROTO);
-		CU_ASSERT_FALSE(ring_consumed(&bench.back, 5000));
 		CU_ASSERT_EQUAL(bench.page->in_prod, 5000);
 		CU_ASSERT_EQUAL(bench.page->out_cons, 5000);
 		bench_close(&bench);
@@ -309,7 +307,6 @@ static void a_successor_goes_on_where_the_page_says(void)
 	expect_take(&bench.back, 30, 1);
 	expect_put(&bench.back, 50, 3);
 	CU_ASSERT_EQUAL(ring_init(&next, RING_BACKEND, bench.page, bench.data, TEST_ORDER), 0);
-	CU_ASSERT_TRUE(ring_has_input(&next));
 	expect_take(&next, 40, 2);
 	expect_put(&next, 60, 4);
 	expect_take(&bench.front, 50, 3);
@@ -347,66 +344,6 @@ static void the_header_is_read_once(void)
 	ring_take(&bench.back, &msg, got);
 	CU_ASSERT_EQUAL(memcmp(got, msg.header, RING_HEADER_SIZE), 0);
 	CU_ASSERT_EQUAL(bench.page->out_cons, sizeof(got));
-	bench_close(&bench);
-}
-
-static void has_input_tells_what_is_new(void)
-{
-	struct bench bench;
-
-	bench_open(&bench);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-	expect_put(&bench.front, 30, 1);
-	CU_ASSERT_TRUE(ring_has_input(&bench.back));
-	expect_take(&bench.back, 30, 1);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-
-	/* A part of a message is news once. */
-	bench.page->out_prod += 3;
-	CU_ASSERT_TRUE(ring_has_input(&bench.back));
-	expect_none(&bench.back);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-	bench_close(&bench);
-}
-
-static void has_input_tells_of_room_when_it_is_enough(void)
-{
-	uint8_t buf[200];
-	struct bench bench;
-
-	bench_open(&bench);
-	make_message(buf, sizeof(buf), 9);
-	expect_put(&bench.back, 100, 1);
-	expect_put(&bench.back, HALF - 200, 2);
-	expect_take(&bench.front, 100, 1);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-	expect_put(&bench.back, 100, 3);
-	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), -EAGAIN);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-	expect_take(&bench.front, HALF - 200, 2);
-	CU_ASSERT_TRUE(ring_has_input(&bench.back));
-	CU_ASSERT_EQUAL(ring_put(&bench.back, buf, sizeof(buf)), 0);
-	CU_ASSERT_FALSE(ring_has_input(&bench.back));
-	bench_close(&bench);
-}
-
-static void consumed_compares_with_a_place(void)
-{
-	struct bench bench;
-	uint32_t first, second;
-
-	bench_open_at(&bench, 0, UINT32_MAX - 50);
-	expect_put(&bench.back, 40, 1);
-	first = bench.back.prod;
-	expect_put(&bench.back, 40, 2);
-	second = bench.back.prod;
-	CU_ASSERT_FALSE(ring_consumed(&bench.back, first));
-	expect_take(&bench.front, 40, 1);
-	CU_ASSERT_TRUE(ring_consumed(&bench.back, first));
-	CU_ASSERT_FALSE(ring_consumed(&bench.back, second));
-	expect_take(&bench.front, 40, 2);
-	CU_ASSERT_TRUE(ring_consumed(&bench.back, first));
-	CU_ASSERT_TRUE(ring_consumed(&bench.back, second));
 	bench_close(&bench);
 }
 
@@ -627,8 +564,6 @@ static void serve_mutator(uint32_t honesty)
 		result = ring_put(&ring, buf, size);
 		CU_ASSERT_TRUE(result == 0 || result == -EAGAIN || result == -EPROTO);
 		put += result == 0;
-		ring_has_input(&ring);
-		ring_consumed(&ring, ring.prod - size);
 		__atomic_store_n(&arena.truth[0], ring.cons, __ATOMIC_RELAXED);
 		__atomic_store_n(&arena.truth[1], ring.prod, __ATOMIC_RELAXED);
 	}
@@ -662,9 +597,6 @@ static const struct test tests[] = {
 	{"a_successor_goes_on_where_the_page_says", a_successor_goes_on_where_the_page_says},
 	{"own_indices_are_never_read_back", own_indices_are_never_read_back},
 	{"the_header_is_read_once", the_header_is_read_once},
-	{"has_input_tells_what_is_new", has_input_tells_what_is_new},
-	{"has_input_tells_of_room_when_it_is_enough", has_input_tells_of_room_when_it_is_enough},
-	{"consumed_compares_with_a_place", consumed_compares_with_a_place},
 	{"setup_refuses_orders", setup_refuses_orders},
 	{"setup_copies_the_refs", setup_copies_the_refs},
 	{"setup_refuses_ref_zero", setup_refuses_ref_zero},
