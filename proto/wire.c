@@ -118,8 +118,10 @@ static void get_data(struct reader *r, struct p9_data *data)
 static void get_names(struct reader *r, struct p9_names *names)
 {
 	get_u16(r, &names->count);
-	if (names->count > P9_MAXWELEM)
+	if (names->count > P9_MAXWELEM) {
+		names->count = 0;
 		r->failed = true;
+	}
 	for (unsigned i = 0; !r->failed && i < names->count; i++)
 		get_str(r, &names->name[i]);
 }
@@ -127,8 +129,10 @@ static void get_names(struct reader *r, struct p9_names *names)
 static void get_qids(struct reader *r, struct p9_qids *qids)
 {
 	get_u16(r, &qids->count);
-	if (qids->count > P9_MAXWELEM)
+	if (qids->count > P9_MAXWELEM) {
+		qids->count = 0;
 		r->failed = true;
+	}
 	for (unsigned i = 0; !r->failed && i < qids->count; i++)
 		get_qid(r, &qids->qid[i]);
 }
