@@ -22,6 +22,7 @@ struct fid_table {
 	struct node *node;
 	uint32_t fid_free, fid_used;
 	uint32_t node_free, node_used;
+	uint64_t xattr_bytes; /* of all values behind fids */
 };
 
 static void *area_map(size_t size)
@@ -141,6 +142,17 @@ void fid_xattr_free(struct fid_xattr *xattr)
 	free(xattr);
 }
 
+int fid_set_xattr(struct fid_table *table, struct fid *fid, enum fid_kind kind,
+		  struct fid_xattr *xattr)
+{
+	if (table->xattr_bytes + xattr->size > FID_XATTR_BYTES_MAX)
+		return -ENOSPC;
+	table->xattr_bytes += xattr->size;
+	fid->kind = kind;
+	fid->xattr = xattr;
+	return 0;
+}
+
 struct fid *fid_ref(struct fid *fid)
 {
 	fid->refs++;
@@ -153,6 +165,8 @@ void fid_unref(struct fid_table *table, struct fid *fid)
 		return;
 	fs_close(table->fs, fid->file);
 	node_unref(table, fid->node);
+	if (fid->xattr != NULL)
+		table->xattr_bytes -= fid->xattr->size;
 	fid_xattr_free(fid->xattr);
 	fid->next = table->fid_free;
 	table->fid_free = (uint32_t)(fid - table->fid);

@@ -17,7 +17,8 @@
 #include "proto/9p.h"
 #include "proto/req.h"
 
-#define FID_MAX (1u << 20)    /* live fids of one session */
+#define FID_MAX (1u << 20) /* live fids of one session */
+#define FID_XATTR_BYTES_MAX (16u << 20)
 #define FID_CLIENT_ID_MAX 255 /* of Tlock; Linux sends its nodename, at most 64 */
 
 /* An object of the export. Everything but `refs` and `qid.version` stays as it is while
@@ -81,6 +82,11 @@ struct fid *fid_find(struct fid_table *table, uint32_t number);
 /* A new fid of that number (which is free) for `node`, whose reference it takes over. NULL: the
  * table is full, the reference stays the caller's. */
 struct fid *fid_add(struct fid_table *table, uint32_t number, struct node *node, uint32_t uid);
+
+/* Gives the fid the value, whose ownership it takes over. -ENOSPC: the values of the session's fids
+ * would be more than FID_XATTR_BYTES_MAX together; ownership stays. */
+int fid_set_xattr(struct fid_table *table, struct fid *fid, enum fid_kind kind,
+		  struct fid_xattr *xattr);
 
 /* Takes the number away from the fid; the fid goes when its last user is done. */
 void fid_remove(struct fid_table *table, struct fid *fid);

@@ -14,6 +14,7 @@
 
 int do_xattrwalk(struct req *req)
 {
+	req_charge(req, FS_XATTR_MAX);
 	return op_newfid_check(req, req->t.Txattrwalk.newfid);
 }
 
@@ -63,16 +64,19 @@ int do_xattrwalk_commit(struct req *req)
 	if (err < 0)
 		return err;
 	req->r.Rxattrwalk.size = req->new_xattr->size;
-	fid->kind = FID_XATTR_READ;
-	fid->xattr = req->new_xattr;
-	req->new_xattr = NULL;
-	return 0;
+	err = fid_set_xattr(req->session->fids, fid, FID_XATTR_READ, req->new_xattr);
+	if (err < 0)
+		fid_remove(req->session->fids, fid);
+	else
+		req->new_xattr = NULL;
+	return err;
 }
 
 int do_xattrcreate(struct req *req)
 {
 	const struct p9_Txattrcreate *t = &req->t.Txattrcreate;
 	struct fid_xattr *xattr;
+	int err;
 
 	if (t->name.len == 0 || (t->flags & ~(P9_XATTR_CREATE | P9_XATTR_REPLACE)) != 0 ||
 	    t->flags == (P9_XATTR_CREATE | P9_XATTR_REPLACE))
@@ -87,15 +91,16 @@ int do_xattrcreate(struct req *req)
 		return -ENOMEM;
 	xattr->value = calloc(1, t->size > 0 ? t->size : 1);
 	if (xattr->value == NULL) {
-		free(xattr);
+		fid_xattr_free(xattr);
 		return -ENOMEM;
 	}
 	xattr->size = (uint32_t)t->size;
 	xattr->flags = t->flags;
 	memcpy(xattr->name, t->name.text, t->name.len);
-	req->fid->kind = FID_XATTR_WRITE;
-	req->fid->xattr = xattr;
-	return OP_DONE;
+	err = fid_set_xattr(req->session->fids, req->fid, FID_XATTR_WRITE, xattr);
+	if (err < 0)
+		fid_xattr_free(xattr);
+	return err < 0 ? err : OP_DONE;
 }
 
 int xattr_read(struct req *req)
