@@ -16,6 +16,8 @@
 #include "common/util.h"
 #include "fs/fs.h"
 
+#define CREATE_TRIES 100 /* at a name that comes and goes */
+
 #define FS_OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_APPEND | O_DSYNC | O_SYNC | O_NOATIME)
 #define FS_MODE_BITS 07777
 #define FS_NSEC_PER_SEC 1000000000
@@ -226,7 +228,7 @@ static int fs_open_existing(struct fs *fs, struct fs_node dir, const char *name,
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
 {
-	int ret = fs_flags_check(flags, O_EXCL), making = flags & ~O_EXCL;
+	int ret = fs_flags_check(flags, O_EXCL), making = flags & ~O_EXCL, tries = CREATE_TRIES;
 
 	*node = FS_NO_NODE;
 	*file = FS_NO_FILE;
@@ -242,7 +244,7 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 		if (ret != -EEXIST || (flags & O_EXCL))
 			return ret;
 		ret = fs_open_existing(fs, dir, name, flags, node, file, attr);
-	} while (ret == -ENOENT);
+	} while (ret == -ENOENT && --tries > 0);
 	return ret;
 }
 

@@ -79,16 +79,21 @@ int do_flush(struct req *req)
 }
 
 /* The number was taken away already (OP_CLUNKS). What can sleep is left to ask: storing an
- * attribute, and closing the file when nobody else is using it. */
+ * attribute; closing the file and letting go of the object, when nobody else is using them. */
 int do_clunk(struct req *req)
 {
 	struct fid *fid = req->fid;
 
 	if (fid->kind == FID_XATTR_WRITE)
 		return fid->xattr->written == fid->xattr->size ? 0 : -EINVAL;
-	if (fid->refs > 1 || fid->file.id < 0)
+	if (fid->refs > 1)
 		return OP_DONE;
+	req->new_file = fid->file;
 	fid->file = FS_NO_FILE;
+	if (req->node->refs == 2) {
+		req->new_node = req->node->fs;
+		req->node->fs = FS_NO_NODE;
+	}
 	return 0;
 }
 
@@ -96,6 +101,9 @@ int do_clunk_ask(struct req *req)
 {
 	if (req->fid->kind == FID_XATTR_WRITE)
 		return xattr_store_ask(req);
-	fs_close(req->session->fs, req->file);
+	fs_close(req->session->fs, req->new_file);
+	fs_forget(req->session->fs, req->new_node);
+	req->new_file = FS_NO_FILE;
+	req->new_node = FS_NO_NODE;
 	return 0;
 }

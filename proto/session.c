@@ -83,7 +83,8 @@ void session_reset(struct session *session, const struct req *keep)
 		if (req == keep || req->state == REQ_SENDING)
 			continue;
 		req->flushed = true;
-		session->by_tag[req->t.tag] = NULL;
+		if (session->by_tag[req->t.tag] == req)
+			session->by_tag[req->t.tag] = NULL;
 	}
 	fid_remove_all(session->fids);
 }
