@@ -41,6 +41,7 @@ struct runner {
 	_Atomic uint64_t turn;
 	_Atomic int64_t ask_began; /* of the inline ask */
 	atomic_bool armed;	   /* the watchdog's timer runs */
+	atomic_bool full;	   /* the pool takes nothing more: see quick() */
 
 	/* The loop's own. */
 	struct req_queue ready;
@@ -50,13 +51,16 @@ struct runner {
 
 	/* Shared, under `lock`. */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct req_queue todo;	   /* for the pool */
+	pthread_cond_t work;   /* something to do for an idle thread */
+	pthread_cond_t ended;  /* a thread, or all of it */
+	struct req_queue todo; /* for the pool; so many: */
+	unsigned queued;
 	struct req_queue answered; /* for the loop */
-	unsigned jobs;		   /* in `todo`, and the role when it is vacant */
 	unsigned threads, idle;
-	bool vacant;   /* the role waits for a thread */
-	bool sleeping; /* its holder waits in epoll */
+	unsigned asking;       /* threads in an ask that is not the loop's */
+	bool short_of_threads; /* has been said */
+	bool vacant;	       /* the role waits for a thread */
+	bool sleeping;	       /* its holder waits in epoll */
 	bool stopped;
 };
 
@@ -70,24 +74,46 @@ static int64_t now_ns(void)
 
 static void *thread_main(void *arg);
 
-/* A job more: wakes a thread, or makes one when all that wait have a job coming. Under the lock. */
-static void add_job(struct runner *r)
+static void start_thread(struct runner *r)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	if (++r->jobs <= r->idle || r->threads >= RUNNER_POOL_MAX) {
-		pthread_cond_signal(&r->changed);
-		return;
-	}
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, thread_main, r) == 0)
+	if (pthread_create(&thread, &attr, thread_main, r) == 0) {
 		r->threads++;
-	else
+	} else if (!r->short_of_threads) {
+		r->short_of_threads = true;
 		log_warning("cannot start another thread; %u are running", r->threads);
+	}
 	pthread_attr_destroy(&attr);
+}
+
+static bool pool_has_room(const struct runner *r)
+{
+	return r->asking < RUNNER_POOL_MAX;
+}
+
+/* A job more: wakes a thread, or makes one when all that are idle have a job coming. The role
+ * always gets one; asks do up to a limit. Under the lock. */
+static void added_job(struct runner *r)
+{
+	unsigned room = pool_has_room(r) ? RUNNER_POOL_MAX - r->asking : 0;
+	unsigned jobs = (r->queued < room ? r->queued : room) + (r->vacant ? 1 : 0);
+
+	if (jobs <= r->idle)
+		pthread_cond_signal(&r->work);
+	else
+		start_thread(r);
+}
+
+/* One thread more, or less, is in an ask that is not the loop's. Under the lock. */
+static void count_asking(struct runner *r, int more)
+{
+	r->asking += (unsigned)more;
+	atomic_store(&r->full, !pool_has_room(r));
 }
 
 /* ---- executor ---- */
@@ -117,7 +143,8 @@ static void to_pool(struct runner *r, struct req *req)
 {
 	pthread_mutex_lock(&r->lock);
 	STAILQ_INSERT_TAIL(&r->todo, req, link);
-	add_job(r);
+	r->queued++;
+	added_job(r);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -147,7 +174,8 @@ static void relieve(struct runner *r)
 	}
 	pthread_mutex_lock(&r->lock);
 	r->vacant = true;
-	add_job(r);
+	count_asking(r, 1);
+	added_job(r);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -173,9 +201,10 @@ static void *watchdog_main(void *arg)
 
 /* ---- the loop ---- */
 
+/* May the loop run it itself? Not when all of the pool hangs already: the loop would be next. */
 static bool quick(const struct runner *r, const struct req *req, int64_t now)
 {
-	if ((req->op->flags & OP_BLOCKS) != 0)
+	if ((req->op->flags & OP_BLOCKS) != 0 || atomic_load(&r->full))
 		return false;
 	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
 }
@@ -291,7 +320,8 @@ static void loop(struct runner *r)
 	}
 	pthread_mutex_lock(&r->lock);
 	r->stopped = true;
-	pthread_cond_broadcast(&r->changed);
+	pthread_cond_broadcast(&r->work);
+	pthread_cond_broadcast(&r->ended);
 	pthread_mutex_unlock(&r->lock);
 	arm(r); /* wakes the watchdog for the last time */
 }
@@ -307,49 +337,54 @@ static bool wait_for_work(struct runner *r)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_THREAD_S;
 	r->idle++;
-	err = pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	err = pthread_cond_timedwait(&r->work, &r->lock, &until);
 	r->idle--;
 	return err != ETIMEDOUT;
 }
 
-/* What every thread but the watchdog does. Under the lock, on entry and return. */
-static void work(struct runner *r, bool may_end)
+static void take_role(struct runner *r)
 {
-	bool found = true;
-
-	while (!r->stopped) {
-		struct req *req = STAILQ_FIRST(&r->todo);
-
-		if (r->vacant) {
-			r->vacant = false;
-			r->jobs--;
-			pthread_mutex_unlock(&r->lock);
-			loop(r);
-			pthread_mutex_lock(&r->lock);
-		} else if (req != NULL) {
-			STAILQ_REMOVE_HEAD(&r->todo, link);
-			r->jobs--;
-			pthread_mutex_unlock(&r->lock);
-			req_ask(req);
-			pthread_mutex_lock(&r->lock);
-		} else if (!found && may_end) {
-			return;
-		} else {
-			found = wait_for_work(r);
-			continue;
-		}
-		found = true;
-	}
+	r->vacant = false;
+	pthread_mutex_unlock(&r->lock);
+	loop(r);
+	pthread_mutex_lock(&r->lock);
+	/* Back without the role: it was in a late ask, as the watchdog has counted. */
+	if (!r->stopped)
+		count_asking(r, -1);
 }
 
+static void take_ask(struct runner *r)
+{
+	struct req *req = STAILQ_FIRST(&r->todo);
+
+	STAILQ_REMOVE_HEAD(&r->todo, link);
+	r->queued--;
+	count_asking(r, 1);
+	pthread_mutex_unlock(&r->lock);
+	req_ask(req);
+	pthread_mutex_lock(&r->lock);
+	count_asking(r, -1);
+}
+
+/* What every thread but the watchdog does. */
 static void *thread_main(void *arg)
 {
 	struct runner *r = arg;
+	bool found = true;
 
 	pthread_mutex_lock(&r->lock);
-	work(r, true);
+	while (!r->stopped) {
+		if (r->vacant)
+			take_role(r);
+		else if (r->queued > 0 && pool_has_room(r))
+			take_ask(r);
+		else if (found)
+			found = wait_for_work(r);
+		else
+			break;
+	}
 	r->threads--;
-	pthread_cond_broadcast(&r->changed);
+	pthread_cond_broadcast(&r->ended);
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
 }
@@ -358,8 +393,9 @@ void runner_run(struct runner *runner)
 {
 	pthread_mutex_lock(&runner->lock);
 	runner->vacant = true;
-	runner->jobs++;
-	work(runner, false);
+	added_job(runner);
+	while (!runner->stopped && runner->threads > 0)
+		pthread_cond_wait(&runner->ended, &runner->lock);
 	pthread_mutex_unlock(&runner->lock);
 }
 
@@ -377,7 +413,8 @@ static void runner_free(struct runner *r)
 
 		cleanup_close(&fd);
 	}
-	pthread_cond_destroy(&r->changed);
+	pthread_cond_destroy(&r->work);
+	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -424,7 +461,8 @@ int runner_create(struct runner **runner)
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->changed, &monotonic);
+	pthread_cond_init(&r->work, &monotonic);
+	pthread_cond_init(&r->ended, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 
 	err = open_descriptors(r);
@@ -449,7 +487,7 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 	until.tv_nsec %= 1000 * NS_PER_MS;
 	pthread_mutex_lock(&runner->lock);
 	while (runner->threads > 0 && err == 0)
-		err = pthread_cond_timedwait(&runner->changed, &runner->lock, &until);
+		err = pthread_cond_timedwait(&runner->ended, &runner->lock, &until);
 	err = runner->threads > 0 ? err : 0;
 	pthread_mutex_unlock(&runner->lock);
 	if (err != 0)

@@ -51,7 +51,7 @@ int runner_modify(struct runner *runner, struct runner_source *source, uint32_t 
 void runner_remove(struct runner *runner, struct runner_source *source);
 void runner_later(struct runner *runner, struct runner_task *task);
 
-/* Serves until runner_stop() (on the loop). The caller is one of the threads. */
+/* Serves until runner_stop() (on the loop). The caller only waits. */
 void runner_run(struct runner *runner);
 void runner_stop(struct runner *runner);
 

@@ -10,10 +10,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -87,7 +89,7 @@ struct world {
 	unsigned sent, taken;
 	unsigned replies[65536]; /* by tag */
 	unsigned total;
-	bool stop;
+	bool stop, at_once;
 };
 
 static void lane_send(struct lane *lane, struct req *req)
@@ -134,7 +136,10 @@ static void mail_ready(struct runner_source *source, uint32_t events)
 	}
 	if (w->stop) {
 		session_close(w->session);
-		runner_stop(w->runner);
+		if (w->at_once || session_idle(w->session))
+			runner_stop(w->runner);
+		else
+			eventfd_write(source->fd, 1);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -203,6 +208,15 @@ static void open_gate(struct world *w)
 	eventfd_write(w->gate.gate, 1);
 }
 
+static void world_free(struct world *w)
+{
+	close(w->mail.fd);
+	close(w->gate.gate);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
 static void world_close(struct world *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -213,11 +227,7 @@ static void world_close(struct world *w)
 	CU_ASSERT(runner_destroy(w->runner, 60000));
 	CU_ASSERT(session_idle(w->session));
 	session_destroy(w->session);
-	close(w->mail.fd);
-	close(w->gate.gate);
-	pthread_cond_destroy(&w->changed);
-	pthread_mutex_destroy(&w->lock);
-	free(w);
+	world_free(w);
 }
 
 static struct p9_msg getattr(void)
@@ -257,6 +267,53 @@ static void many_stuck_asks_hold_up_nobody(void)
 		await_reply(w, tag, 1);
 	CU_ASSERT_EQUAL(w->total, 2 + 32 + 1);
 	world_close(w);
+}
+
+static void more_stuck_asks_than_threads_hold_up_nobody(void)
+{
+	struct world *w = world_open();
+	const struct timespec pause = {.tv_nsec = 150 * 1000000};
+	uint16_t tag = 1;
+
+	close_gate(w);
+	/* In lots, with time for the loop to think that the storage is quick again. */
+	for (int lot = 0; lot < 3; lot++) {
+		for (int i = 0; i < 40; i++)
+			post(w, tag++, getattr());
+		nanosleep(&pause, NULL);
+		post(w, 60000, T(flush, .oldtag = 1));
+		await_reply(w, 60000, (unsigned)lot + 1);
+	}
+	open_gate(w);
+	for (uint16_t t = 2; t < tag; t++)
+		await_reply(w, t, 1);
+	world_close(w);
+}
+
+static void stop_does_not_wait_for_a_stuck_ask(void)
+{
+	struct world *w = world_open();
+
+	close_gate(w);
+	post(w, 1, getattr());
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
+	while (atomic_load(&w->gate.waiting) == 0)
+		sched_yield();
+	pthread_mutex_lock(&w->lock);
+	w->stop = w->at_once = true;
+	pthread_mutex_unlock(&w->lock);
+	eventfd_write(w->mail.fd, 1);
+	pthread_join(w->thread, NULL); /* runner_run() is back */
+	CU_ASSERT(!runner_destroy(w->runner, 10));
+	CU_ASSERT_EQUAL(atomic_load(&w->gate.waiting), 1);
+	open_gate(w);
+	CU_ASSERT(runner_destroy(w->runner, 60000));
+	/* Its answer came after the loop's end: what a process would leave to the kernel. */
+	session_finish(TAILQ_FIRST(&w->session->active));
+	CU_ASSERT(session_idle(w->session));
+	session_destroy(w->session);
+	world_free(w);
 }
 
 static void flush_of_a_stuck_ask_is_answered_at_once(void)
@@ -299,6 +356,9 @@ static void role_that_changes_hands_loses_and_doubles_nothing(void)
 static const struct test tests[] = {
 	{"stuck_ask_holds_up_nobody", stuck_ask_holds_up_nobody},
 	{"many_stuck_asks_hold_up_nobody", many_stuck_asks_hold_up_nobody},
+	{"more_stuck_asks_than_threads_hold_up_nobody",
+	 more_stuck_asks_than_threads_hold_up_nobody},
+	{"stop_does_not_wait_for_a_stuck_ask", stop_does_not_wait_for_a_stuck_ask},
 	{"flush_of_a_stuck_ask_is_answered_at_once", flush_of_a_stuck_ask_is_answered_at_once},
 	{"role_that_changes_hands_loses_and_doubles_nothing",
 	 role_that_changes_hands_loses_and_doubles_nothing},
