@@ -2,7 +2,8 @@
  *
  * policy.c - see policy.h. The administrator's trees are opened at start; what the toolstack
  * names is looked up beneath their descriptors by openat2(2), so that the check and the opening
- * are one.
+ * are one. No symbolic link is followed below a tree: a part of the path may be writable by the
+ * guest of another share, which could turn it elsewhere.
  */
 #include "xen9pfsd/policy.h"
 
@@ -95,7 +96,7 @@ static int open_beneath(int tree, const char *rest)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
 
@@ -124,6 +125,8 @@ int policy_open(const struct policy *policy, const char *path, char *err, size_t
 		snprintf(err, errlen, "path \"%s\" is in no tree that --export allows", path);
 	else if (fd == -EXDEV)
 		snprintf(err, errlen, "path \"%s\" leads out of the exported tree", path);
+	else if (fd == -ELOOP)
+		snprintf(err, errlen, "path \"%s\" passes through a symbolic link", path);
 	else if (fd < 0)
 		snprintf(err, errlen, "path \"%s\": %s", path, strerror(-fd));
 	return fd;

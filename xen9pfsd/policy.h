@@ -16,7 +16,7 @@ int policy_create(const struct config *config, struct policy **policy, char *err
 void policy_destroy(struct policy *policy); /* takes NULL */
 
 /* Opens the directory `path`, as a toolstack wrote it, if it lies in an allowed tree: resolved
- * once, never leaving that tree, whatever links stand in it. An O_PATH descriptor, or -errno with
+ * once, never leaving that tree, through no symbolic link. An O_PATH descriptor, or -errno with
  * a text that says what was wrong with the path. */
 int policy_open(const struct policy *policy, const char *path, char *err, size_t errlen);
 
