@@ -207,32 +207,48 @@ static void look(struct backend *b, struct handshake_view *view)
 
 /* ---- acting: nodes ---- */
 
-struct publication {
+struct change {
 	const char *dir;
-	enum xenbus_state seen; /* our state as it was: somebody else may claim the device */
+	enum xenbus_state seen; /* our state as it was when this was decided */
+	enum xenbus_state state;
 };
 
-static int publish_nodes(struct store *store, store_txn txn, void *arg)
+/* The toolstack or another backend may have written our state meanwhile: -EBUSY, whose event is
+ * on its way. Nothing is ever written into a directory that is gone. */
+static int check_seen(struct store *store, store_txn txn, const struct change *change)
 {
-	const struct publication *p = arg;
 	char path[STORE_PATH_MAX], state[16], seen[16];
 	ssize_t got;
-	int err;
 
-	nodes_path(path, p->dir, "state");
-	snprintf(seen, sizeof(seen), "%d", p->seen);
+	nodes_path(path, change->dir, "state");
+	snprintf(seen, sizeof(seen), "%d", change->seen);
 	got = store_read(store, txn, path, state, sizeof(state));
 	if (got < 0)
 		return (int)got;
-	if (strcmp(state, seen) != 0)
-		return -EBUSY;
-	err = nodes_write(store, txn, p->dir, "versions", "1");
+	return strcmp(state, seen) == 0 ? 0 : -EBUSY;
+}
+
+static int change_state(struct store *store, store_txn txn, void *arg)
+{
+	const struct change *change = arg;
+	int err = check_seen(store, txn, change);
+
+	return err < 0 ? err : nodes_write(store, txn, change->dir, "state", "%d", change->state);
+}
+
+static int publish_nodes(struct store *store, store_txn txn, void *arg)
+{
+	const struct change *p = arg;
+	int err = check_seen(store, txn, p);
+
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "versions", "1");
 	if (err == 0)
 		err = nodes_write(store, txn, p->dir, "max-rings", "%d", CONTROL_RINGS_MAX);
 	if (err == 0)
 		err = nodes_write(store, txn, p->dir, "max-ring-page-order", "%d", RING_ORDER_MAX);
 	if (err == 0)
-		err = nodes_write(store, txn, p->dir, "state", "%d", XenbusStateInitWait);
+		err = nodes_write(store, txn, p->dir, "state", "%d", p->state);
 	return err;
 }
 
@@ -290,7 +306,7 @@ static void hold(struct backend *b, int64_t now_ms)
 static int act_publish(struct backend *b, const struct handshake_view *view, int64_t now_ms)
 {
 	char dir[STORE_PATH_MAX];
-	struct publication publication = {.dir = dir, .seen = view->own};
+	struct change change = {.dir = dir, .seen = view->own, .state = XenbusStateInitWait};
 	int err;
 
 	backend_dir(b, dir);
@@ -299,9 +315,9 @@ static int act_publish(struct backend *b, const struct handshake_view *view, int
 		err = check_export(b, dir);
 	if (err < 0)
 		return err;
-	err = nodes_transact(b->env->store, publish_nodes, &publication);
+	err = nodes_transact(b->env->store, publish_nodes, &change);
 	if (err == -EBUSY)
-		return complain(b, "another backend has taken the device");
+		return err;
 	if (err < 0)
 		return complain(b, "cannot write %s: %s", dir, strerror(-err));
 	b->wrote = XenbusStateInitWait;
@@ -309,46 +325,43 @@ static int act_publish(struct backend *b, const struct handshake_view *view, int
 	return 0;
 }
 
-/* Never writes into a directory that is gone, and never a smaller state over the toolstack's. */
+/* A state that the toolstack has set further already stays. */
 static int act_state(struct backend *b, const struct handshake_view *view, enum xenbus_state state)
 {
 	char dir[STORE_PATH_MAX];
+	struct change change = {.dir = dir, .seen = view->own, .state = state};
 	int err = 0;
 
 	backend_dir(b, dir);
 	if (view->own < state)
-		err = nodes_set_state(b->env->store, dir, state);
+		err = nodes_transact(b->env->store, change_state, &change);
+	if (err == -EBUSY)
+		return err;
 	if (err < 0 && err != -ENOENT)
 		say(b, LOG_LEVEL_ERROR, "cannot write %s/state: %s", dir, strerror(-err));
 	b->wrote = view->own < state ? state : view->own;
 	return 0;
 }
 
+/* Not when the toolstack has made a new device of that name. */
 static int clear_nodes(struct store *store, store_txn txn, void *arg)
 {
-	const char *dir = arg;
-	char path[STORE_PATH_MAX], state[16];
-	ssize_t got;
+	const struct change *change = arg;
+	int err = check_seen(store, txn, change);
 
-	nodes_path(path, dir, "state");
-	got = store_read(store, txn, path, state, sizeof(state));
-	if (got < 0)
-		return (int)got;
-	/* Not ours any more: the toolstack has made a new device of that name. */
-	if (strcmp(state, "6") != 0)
-		return -EBUSY;
-	return store_remove(store, txn, dir);
+	return err < 0 ? err : store_remove(store, txn, change->dir);
 }
 
 /* In a driver domain nobody but us can remove the directory, and libxl waits for that. */
 static int act_clear(struct backend *b)
 {
 	char dir[STORE_PATH_MAX];
+	struct change change = {.dir = dir, .seen = XenbusStateClosed};
 
 	if (store_domid(b->env->store) == 0)
 		return 0;
 	backend_dir(b, dir);
-	return nodes_transact(b->env->store, clear_nodes, dir);
+	return nodes_transact(b->env->store, clear_nodes, &change);
 }
 
 /* ---- acting: the process ---- */
@@ -424,7 +437,6 @@ static int act_start(struct backend *b)
 		return err;
 	start->domid = b->domid;
 	start->devid = b->devid;
-	start->order_max = RING_ORDER_MAX;
 	start->log_level = b->env->config->log_level;
 	snprintf(start->bus, sizeof(start->bus), "%s", b->env->config->bus);
 	msg.start = *start;
@@ -487,6 +499,7 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 {
 	struct handshake_move move = handshake_next(b->state, event);
 	bool changed = move.next != b->state;
+	int err;
 
 	if (move.action == HANDSHAKE_STAY)
 		return false;
@@ -495,13 +508,17 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 		if (b->held || b->quitting)
 			return false;
 	}
+	err = act(b, move.action, view, now_ms);
 	/* A frontend that cannot be served is closed like one whose process failed. */
-	if (act(b, move.action, view, now_ms) < 0) {
-		if (b->state != HANDSHAKE_WAIT)
-			return false;
+	if (err < 0 && err != -EBUSY &&
+	    (move.action == HANDSHAKE_START || b->state == HANDSHAKE_DROPPED)) {
 		move.next = HANDSHAKE_CLOSING;
-		act(b, HANDSHAKE_CLOSE, view, now_ms);
+		err = act(b, HANDSHAKE_CLOSE, view, now_ms);
 	}
+	if (err < 0)
+		return false;
+	if (move.next != HANDSHAKE_WAIT && b->root >= 0)
+		close(take_fd(&b->root));
 	if (changed && move.action != HANDSHAKE_FORGET)
 		say(b, move.next == HANDSHAKE_DROPPED ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s (%s)",
 		    handshake_state_name(move.next), handshake_event_name(event));
@@ -557,6 +574,9 @@ void backend_control(struct backend *backend, int64_t now_ms)
 		happened(backend, HANDSHAKE_SHARE_READY, now_ms);
 		return;
 	}
+	/* It was told to stop while it was getting ready. */
+	if (got == 1 && msg.type == CONTROL_READY && backend->state == HANDSHAKE_STOPPING)
+		return;
 	if (got == 1 && msg.type == CONTROL_FAILED)
 		say(backend, LOG_LEVEL_WARNING, "closed: %s", msg.text);
 	else if (got != 0)
@@ -572,11 +592,12 @@ void backend_control(struct backend *backend, int64_t now_ms)
 void backend_ended(struct backend *backend, int64_t now_ms)
 {
 	int status;
+	pid_t pid = waitpid(backend->pid, &status, WNOHANG);
 
-	if (waitpid(backend->pid, &status, WNOHANG) != backend->pid)
+	if (pid == 0)
 		return;
 	backend->pid = 0;
-	if (WIFSIGNALED(status))
+	if (pid > 0 && WIFSIGNALED(status))
 		say(backend, LOG_LEVEL_ERROR, "its process was killed by signal %d (%s)",
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	bury(backend);
@@ -612,6 +633,8 @@ void backend_quit(struct backend *backend, int64_t now_ms)
 {
 	backend->quitting = true;
 	backend->held = false;
+	if (backend->state == HANDSHAKE_CLOSING && backend->deadline_ms == 0)
+		backend->deadline_ms = now_ms + CLOSE_PATIENCE_MS;
 	if (backend->pid == 0)
 		return;
 	act_stop(backend, now_ms);

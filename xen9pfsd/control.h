@@ -8,7 +8,6 @@
 #ifndef XEN9PFSD_CONTROL_H
 #define XEN9PFSD_CONTROL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/log.h"
@@ -32,9 +31,7 @@ struct control_start {
 	uint32_t rings;
 	uint32_t ref[CONTROL_RINGS_MAX];  /* grant ref of the interface page */
 	uint32_t port[CONTROL_RINGS_MAX]; /* the guest's event channel */
-	uint32_t order_max;
 	enum fs_model model;
-	bool readonly;
 	enum log_level log_level;
 	char bus[CONTROL_BUS_MAX];
 };

@@ -168,14 +168,15 @@ static struct device_ring *ring_of_port(struct device *device, int port)
 static void link_ready(struct runner_source *source, uint32_t events)
 {
 	struct device *device = container_of(source, struct device, source);
-	int port;
 
 	(void)events;
-	while ((port = link_pending(device->link)) >= 0) {
-		struct device_ring *ring = ring_of_port(device, port);
+	/* Once around: a guest that never stops sending must not keep the loop here. */
+	for (unsigned i = 0; i < device->rings; i++) {
+		int port = link_pending(device->link);
+		struct device_ring *ring = port >= 0 ? ring_of_port(device, port) : NULL;
 
 		if (ring == NULL)
-			continue;
+			return;
 		/* Unmasked before the last look: what comes after it is an event. */
 		link_unmask(device->link, (uint32_t)port);
 		atomic_thread_fence(memory_order_seq_cst);
@@ -217,7 +218,7 @@ static int ring_map(struct device_ring *ring, unsigned number, const struct cont
 	if (ring->page == NULL)
 		return fail(err, errlen, -errno, "ring %u: map interface page, grant ref %u",
 			    number, start->ref[number]);
-	ret = ring_read_setup(ring->page, start->order_max, &order, refs);
+	ret = ring_read_setup(ring->page, RING_ORDER_MAX, &order, refs);
 	if (ret < 0)
 		return fail(err, errlen, ret, "ring %u: bad order in its interface page", number);
 	ring->data = link_map(link, start->domid, refs, (size_t)1 << order);
@@ -261,12 +262,9 @@ static uint32_t msize_max(const struct device *device)
 	return least;
 }
 
-static int begin(struct device *device, const struct control_start *start, struct fs *fs)
+static int begin(struct device *device, struct fs *fs)
 {
-	struct session_config config = {
-		.readonly = start->readonly,
-		.msize_max = msize_max(device),
-	};
+	const struct session_config config = {.msize_max = msize_max(device)};
 	int err = session_create(fs, &config, runner_executor(device->runner), &device->session);
 
 	if (err < 0)
@@ -300,7 +298,7 @@ int device_open(const struct control_start *start, struct fs *fs, struct runner 
 	}
 	ret = map_rings(d, start, err, errlen);
 	if (ret == 0) {
-		ret = begin(d, start, fs);
+		ret = begin(d, fs);
 		if (ret < 0)
 			fail(err, errlen, ret, "session");
 	}

@@ -40,6 +40,7 @@ struct supervisor {
 	unsigned count;
 	struct pollfd *fds;
 	size_t fds_room;
+	bool announced; /* to libxl */
 	bool quitting;
 };
 
@@ -345,6 +346,8 @@ static int open_signals(struct supervisor *s)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored by whoever started us, it would keep the ends of shares from us. */
+	signal(SIGCHLD, SIG_DFL);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -368,7 +371,8 @@ static void announce(struct supervisor *s)
 {
 	int err = nodes_write(s->env.store, 0, LIBXL_NODE, "state", "running");
 
-	if (err == 0)
+	s->announced = err == 0;
+	if (s->announced)
 		return;
 	log_warning("cannot write %s/state: %s; libxl may start a backend of its own%s", LIBXL_NODE,
 		    strerror(-err),
@@ -430,7 +434,7 @@ static void finish(struct supervisor *s)
 		TAILQ_REMOVE(&s->backends, b, link);
 		backend_destroy(b);
 	}
-	if (s->env.store != NULL && s->lock >= 0 && s->env.config->kind_xen_9pfs)
+	if (s->announced)
 		store_remove(s->env.store, 0, LIBXL_NODE);
 	store_close(s->env.store);
 	policy_destroy(s->policy);
