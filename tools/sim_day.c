@@ -102,30 +102,6 @@ static int text_is(struct day *day, const char *path, const char *expected)
 	return strcmp(text, expected) == 0 ? 0 : WRONG;
 }
 
-static int get_attr(struct day *day, const char *path, struct p9_Rgetattr *attr)
-{
-	uint32_t fid;
-	int result = sim_guest_walk(day->guest, path, &fid);
-
-	if (result != 0)
-		return result;
-	result = client_getattr(day->client, fid, P9_GETATTR_BASIC, attr);
-	client_clunk(day->client, fid);
-	return result;
-}
-
-static int set_attr(struct day *day, const char *path, struct p9_Tsetattr set)
-{
-	uint32_t fid;
-	int result = sim_guest_walk(day->guest, path, &fid);
-
-	if (result != 0)
-		return result;
-	result = client_setattr(day->client, fid, &set);
-	client_clunk(day->client, fid);
-	return result;
-}
-
 static int make_dir(struct day *day, const char *path)
 {
 	const char *name;
@@ -199,15 +175,15 @@ static int clear_away(struct day *day)
 
 static int make_dirs(struct day *day)
 {
-	static const char *const dirs[] = {"day", "day/papers", "day/work", "day/work/a",
-					   "day/work/a/b"};
+	static const char *const dirs[] = {"day", "day/papers", "day/desk", "day/desk/a",
+					   "day/desk/a/b"};
 	struct p9_Rgetattr attr;
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < countof(dirs); i++)
 		result = make_dir(day, dirs[i]);
 	if (result == 0)
-		result = get_attr(day, "day/work/a/b", &attr);
+		result = sim_guest_getattr(day->guest, "day/desk/a/b", &attr);
 	if (result == 0 && !S_ISDIR(attr.mode))
 		result = WRONG;
 	return say(day, result, "%zu directories", countof(dirs));
@@ -218,7 +194,7 @@ static int write_big(struct day *day)
 	int64_t start = nodes_now();
 	uint64_t word = 1;
 	uint32_t fid;
-	int result = sim_guest_open_file(day->guest, "day/work/big",
+	int result = sim_guest_open_file(day->guest, "day/desk/big",
 					 SIM_GUEST_CREATE | O_RDWR | P9_O_EXCL, &fid);
 
 	if (result != 0)
@@ -246,7 +222,7 @@ static int read_big(struct day *day)
 	uint64_t sum = CHECKSUM_START, at = 0;
 	ssize_t got = 0;
 	uint32_t fid;
-	int result = sim_guest_open_file(day->guest, "day/work/big", 0, &fid);
+	int result = sim_guest_open_file(day->guest, "day/desk/big", 0, &fid);
 
 	if (result != 0)
 		return result;
@@ -270,25 +246,25 @@ static int rename_big(struct day *day)
 {
 	struct p9_Rgetattr before, after;
 	uint32_t from, to;
-	int result = get_attr(day, "day/work/big", &before);
+	int result = sim_guest_getattr(day->guest, "day/desk/big", &before);
 
 	if (result == 0)
-		result = sim_guest_walk(day->guest, "day/work", &from);
+		result = sim_guest_walk(day->guest, "day/desk", &from);
 	if (result != 0)
 		return result;
-	result = sim_guest_walk(day->guest, "day/work/a", &to);
+	result = sim_guest_walk(day->guest, "day/desk/a", &to);
 	if (result == 0) {
 		result = client_renameat(day->client, from, "big", to, "large");
 		client_clunk(day->client, to);
 	}
 	client_clunk(day->client, from);
 	if (result == 0)
-		result = get_attr(day, "day/work/a/large", &after);
+		result = sim_guest_getattr(day->guest, "day/desk/a/large", &after);
 	if (result == 0 && before.qid.path != after.qid.path)
 		result = WRONG;
-	if (result == 0 && get_attr(day, "day/work/big", &before) != -ENOENT)
+	if (result == 0 && sim_guest_getattr(day->guest, "day/desk/big", &before) != -ENOENT)
 		result = WRONG;
-	return say(day, result, "work/big is work/a/large now, the same object");
+	return say(day, result, "desk/big is desk/a/large now, the same object");
 }
 
 static int make_symlink(struct day *day)
@@ -330,9 +306,9 @@ static int make_link(struct day *day)
 	}
 	client_clunk(day->client, fid);
 	if (result == 0)
-		result = get_attr(day, "day/papers/letter", &one);
+		result = sim_guest_getattr(day->guest, "day/papers/letter", &one);
 	if (result == 0)
-		result = get_attr(day, "day/papers/copy", &other);
+		result = sim_guest_getattr(day->guest, "day/papers/copy", &other);
 	if (result == 0 && (one.nlink != 2 || one.qid.path != other.qid.path))
 		result = WRONG;
 	return say(day, result, "papers/letter and papers/copy are one file");
@@ -341,11 +317,12 @@ static int make_link(struct day *day)
 static int change_mode(struct day *day)
 {
 	struct p9_Rgetattr attr;
-	int result = set_attr(day, "day/papers/letter",
-			      (struct p9_Tsetattr){.valid = P9_SETATTR_MODE, .mode = 0640});
+	int result =
+		sim_guest_setattr(day->guest, "day/papers/letter",
+				  (struct p9_Tsetattr){.valid = P9_SETATTR_MODE, .mode = 0640});
 
 	if (result == 0)
-		result = get_attr(day, "day/papers/letter", &attr);
+		result = sim_guest_getattr(day->guest, "day/papers/letter", &attr);
 	if (result == 0 && (attr.mode & 07777) != 0640)
 		result = WRONG;
 	return say(day, result, "papers/letter has mode 0640");
@@ -354,15 +331,15 @@ static int change_mode(struct day *day)
 static int change_owner(struct day *day)
 {
 	struct p9_Rgetattr attr;
-	int result = set_attr(day, "day/papers/letter",
-			      (struct p9_Tsetattr){.valid = P9_SETATTR_UID | P9_SETATTR_GID,
-						   .uid = 1000,
-						   .gid = 100});
+	int result = sim_guest_setattr(
+		day->guest, "day/papers/letter",
+		(struct p9_Tsetattr){
+			.valid = P9_SETATTR_UID | P9_SETATTR_GID, .uid = 1000, .gid = 100});
 
 	if (result == -EPERM)
 		return skip(day, result, "owners cannot be changed in this share");
 	if (result == 0)
-		result = get_attr(day, "day/papers/letter", &attr);
+		result = sim_guest_getattr(day->guest, "day/papers/letter", &attr);
 	if (result == 0 && (attr.uid != 1000 || attr.gid != 100))
 		return skip(day, -EPERM, "this share keeps its own owners");
 	return say(day, result, "papers/letter belongs to 1000:100");
@@ -371,13 +348,14 @@ static int change_owner(struct day *day)
 static int change_times(struct day *day)
 {
 	struct p9_Rgetattr attr;
-	int result = set_attr(day, "day/papers/letter",
-			      (struct p9_Tsetattr){.valid = P9_SETATTR_MTIME | P9_SETATTR_MTIME_SET,
-						   .mtime_sec = 86400,
-						   .mtime_nsec = 5000});
+	int result = sim_guest_setattr(
+		day->guest, "day/papers/letter",
+		(struct p9_Tsetattr){.valid = P9_SETATTR_MTIME | P9_SETATTR_MTIME_SET,
+				     .mtime_sec = 86400,
+				     .mtime_nsec = 5000});
 
 	if (result == 0)
-		result = get_attr(day, "day/papers/letter", &attr);
+		result = sim_guest_getattr(day->guest, "day/papers/letter", &attr);
 	if (result == 0 && (attr.mtime_sec != 86400 || attr.mtime_nsec != 5000))
 		result = WRONG;
 	return say(day, result, "papers/letter is from 1970-01-02");
@@ -425,14 +403,15 @@ static int truncate_big(struct day *day)
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < countof(sizes); i++) {
-		result = set_attr(day, "day/work/a/large",
-				  (struct p9_Tsetattr){.valid = P9_SETATTR_SIZE, .size = sizes[i]});
+		result = sim_guest_setattr(
+			day->guest, "day/desk/a/large",
+			(struct p9_Tsetattr){.valid = P9_SETATTR_SIZE, .size = sizes[i]});
 		if (result == 0)
-			result = get_attr(day, "day/work/a/large", &attr);
+			result = sim_guest_getattr(day->guest, "day/desk/a/large", &attr);
 		if (result == 0 && attr.size != sizes[i])
 			result = WRONG;
 	}
-	return say(day, result, "work/a/large cut to 4 KiB, grown to 1 GiB, cut to nothing");
+	return say(day, result, "desk/a/large cut to 4 KiB, grown to 1 GiB, cut to nothing");
 }
 
 /* What a file without a name is still good for. */
@@ -460,14 +439,14 @@ static int use_unlinked(struct day *day, uint32_t fid)
 static int unlink_open(struct day *day)
 {
 	uint32_t dir, fid;
-	int result = sim_guest_open_file(day->guest, "day/work/gone",
+	int result = sim_guest_open_file(day->guest, "day/desk/gone",
 					 SIM_GUEST_CREATE | O_RDWR | P9_O_EXCL, &fid);
 
 	if (result != 0)
 		return result;
 	result = client_write_all(day->client, fid, 0, "still ", 6);
 	if (result == 0)
-		result = sim_guest_walk(day->guest, "day/work", &dir);
+		result = sim_guest_walk(day->guest, "day/desk", &dir);
 	if (result == 0) {
 		result = client_unlinkat(day->client, dir, "gone", 0);
 		client_clunk(day->client, dir);
@@ -475,26 +454,26 @@ static int unlink_open(struct day *day)
 	if (result == 0)
 		result = use_unlinked(day, fid);
 	client_clunk(day->client, fid);
-	return say(day, result, "work/gone has no name; read, written and cut all the same");
+	return say(day, result, "desk/gone has no name; read, written and cut all the same");
 }
 
 static int list_many(struct day *day)
 {
 	char path[64], text[32];
 	unsigned count = 0;
-	int result = make_dir(day, "day/work/many");
+	int result = make_dir(day, "day/desk/many");
 
 	for (unsigned i = 0; result == 0 && i < SMALL_FILES; i++) {
-		snprintf(path, sizeof(path), "day/work/many/file-%04u", i);
+		snprintf(path, sizeof(path), "day/desk/many/file-%04u", i);
 		snprintf(text, sizeof(text), "number %u\n", i);
 		result = put_text(day, path, P9_O_EXCL, text);
 	}
 	if (result == 0)
-		result = count_entries(day, "day/work/many", &count);
+		result = count_entries(day, "day/desk/many", &count);
 	if (result == 0 && count != SMALL_FILES)
 		result = WRONG;
 	if (result == 0)
-		result = text_is(day, "day/work/many/file-0999", "number 999\n");
+		result = text_is(day, "day/desk/many/file-0999", "number 999\n");
 	return say(day, result, "%u of %u small files listed", count, SMALL_FILES);
 }
 
@@ -536,11 +515,11 @@ static int ask_space(struct day *day)
 static int tidy_up(struct day *day)
 {
 	struct p9_Rgetattr attr;
-	int result = sim_guest_remove_tree(day->guest, "day/work");
+	int result = sim_guest_remove_tree(day->guest, "day/desk");
 
-	if (result == 0 && get_attr(day, "day/work", &attr) != -ENOENT)
+	if (result == 0 && sim_guest_getattr(day->guest, "day/desk", &attr) != -ENOENT)
 		result = WRONG;
-	return say(day, result, "day/work and all in it is gone");
+	return say(day, result, "day/desk and all in it is gone");
 }
 
 static int leave_report(struct day *day)
@@ -663,5 +642,5 @@ static const struct argp_option day_options[] = {
 const struct sim_verb sim_day_verbs[] = {
 	{"day", "[--lines]", "a guest's day of work, step by step", SIM_NEEDS_GUEST, 0, 0,
 	 day_options, run_day},
-	{NULL, NULL, NULL, SIM_NEEDS_BUS, 0, 0, NULL, NULL},
+	{NULL, NULL, NULL, SIM_NEEDS_NOTHING, 0, 0, NULL, NULL},
 };

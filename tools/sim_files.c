@@ -356,15 +356,10 @@ static int run_mknod(struct sim_call *call)
 
 /* ---- attributes ---- */
 
-static int set_attr(struct sim_call *call, const char *path, struct p9_Tsetattr *set)
+static int set_attr(struct sim_call *call, const char *path, const struct p9_Tsetattr *set)
 {
-	uint32_t fid;
-	int result = sim_guest_walk(call->guest, path, &fid);
+	int result = sim_guest_setattr(call->guest, path, *set);
 
-	if (result == 0) {
-		result = client_setattr(call->guest->client, fid, set);
-		client_clunk(call->guest->client, fid);
-	}
 	return result == 0 ? 0 : sim_fail(call, result, "%s", path);
 }
 
@@ -516,5 +511,5 @@ const struct sim_verb sim_files_verbs[] = {
 	{"truncate", "SIZE PATH", "change the size", SIM_NEEDS_GUEST, 2, 2, NULL, run_truncate},
 	{"xattr", "[-x] PATH [NAME [VALUE]]", "list, print, set or remove", SIM_NEEDS_GUEST, 1, 3,
 	 xattr_options, run_xattr},
-	{NULL, NULL, NULL, SIM_NEEDS_BUS, 0, 0, NULL, NULL},
+	{NULL, NULL, NULL, SIM_NEEDS_NOTHING, 0, 0, NULL, NULL},
 };

@@ -265,6 +265,30 @@ int sim_guest_open_file(struct sim_guest *guest, const char *path, uint32_t flag
 	return result;
 }
 
+int sim_guest_getattr(struct sim_guest *guest, const char *path, struct p9_Rgetattr *attr)
+{
+	uint32_t fid;
+	int result = sim_guest_walk(guest, path, &fid);
+
+	if (result != 0)
+		return result;
+	result = client_getattr(guest->client, fid, P9_GETATTR_BASIC, attr);
+	client_clunk(guest->client, fid);
+	return result;
+}
+
+int sim_guest_setattr(struct sim_guest *guest, const char *path, struct p9_Tsetattr set)
+{
+	uint32_t fid;
+	int result = sim_guest_walk(guest, path, &fid);
+
+	if (result != 0)
+		return result;
+	result = client_setattr(guest->client, fid, &set);
+	client_clunk(guest->client, fid);
+	return result;
+}
+
 /* What has to go, in a list that the listing fills: a directory must not change meanwhile. */
 struct names {
 	char **name;

@@ -85,6 +85,9 @@ int sim_guest_walk_parent(struct sim_guest *guest, const char *path, uint32_t *f
 #define SIM_GUEST_CREATE 0100u
 int sim_guest_open_file(struct sim_guest *guest, const char *path, uint32_t flags, uint32_t *fid);
 
+int sim_guest_getattr(struct sim_guest *guest, const char *path, struct p9_Rgetattr *attr);
+int sim_guest_setattr(struct sim_guest *guest, const char *path, struct p9_Tsetattr set);
+
 /* Removes what is there, with all below it. */
 int sim_guest_remove_tree(struct sim_guest *guest, const char *path);
 

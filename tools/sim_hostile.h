@@ -45,6 +45,7 @@ struct hostile {
 };
 
 #define SIM_HOSTILE_TIMEOUT 5000 /* ms, for whatever the backend owes */
+#define SIM_HOSTILE_TAG 0x1234	 /* of raw requests; the client, which is idle, uses low ones */
 
 extern const struct misbehaviour sim_hostile_rings[], sim_hostile_messages[], sim_hostile_nodes[];
 
@@ -61,6 +62,9 @@ void sim_hostile_put(struct hostile *hostile, unsigned ring, const void *bytes, 
 /* Sends bytes as one message; takes the next reply of any ring, decoded. */
 int sim_hostile_send(struct hostile *hostile, unsigned ring, const void *bytes, size_t size);
 int sim_hostile_recv(struct hostile *hostile, struct p9_msg *reply, int timeout_ms);
+
+/* A harmless request. */
+struct p9_msg sim_hostile_getattr(const struct hostile *hostile, uint16_t tag);
 
 /* A message by its struct, with its own tag. */
 int sim_hostile_send_msg(struct hostile *hostile, unsigned ring, const struct p9_msg *msg);

@@ -12,8 +12,6 @@
 
 #include "tools/sim_hostile.h"
 
-#define TAG 0x1234 /* of raw requests; the client, which is idle, uses low ones */
-
 static struct ring_page *page_of(struct hostile *hostile)
 {
 	return hostile->front->ring[0].page;
@@ -24,26 +22,17 @@ static int notify(struct hostile *hostile)
 	return front_notify(hostile->front, 0);
 }
 
-static struct p9_msg getattr_request(const struct hostile *hostile, uint16_t tag)
-{
-	struct p9_msg msg = {.type = P9_Tgetattr, .tag = tag};
-
-	msg.Tgetattr.fid = hostile->guest->root;
-	msg.Tgetattr.request_mask = P9_GETATTR_BASIC;
-	return msg;
-}
-
 /* Is a request on `ring` answered? */
 static int ring_answers(struct hostile *hostile, unsigned ring)
 {
-	struct p9_msg msg = getattr_request(hostile, TAG), reply;
+	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	int result = sim_hostile_send_msg(hostile, ring, &msg);
 
 	if (result == 0)
 		result = sim_hostile_recv(hostile, &reply, SIM_HOSTILE_TIMEOUT);
 	if (result != 0)
 		return sim_hostile_say(hostile, result, "ring %u does not answer", ring);
-	return reply.type == P9_Rgetattr && reply.tag == TAG ? 0 : -EPROTO;
+	return reply.type == P9_Rgetattr && reply.tag == SIM_HOSTILE_TAG ? 0 : -EPROTO;
 }
 
 /* ---- indices ---- */
@@ -71,7 +60,7 @@ static int out_prod_back(struct hostile *hostile)
 /* The backend looks at in_cons when it has something to say. */
 static int in_cons_to(struct hostile *hostile, uint32_t in_cons)
 {
-	struct p9_msg msg = getattr_request(hostile, TAG);
+	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG);
 
 	page_of(hostile)->in_cons = in_cons;
 	return sim_hostile_send_msg(hostile, 0, &msg);
@@ -104,7 +93,7 @@ static int await_in_prod(struct hostile *hostile, uint32_t old)
 /* The backend's indices are in its own memory: what we write there is overwritten. */
 static int backend_indices(struct hostile *hostile)
 {
-	struct p9_msg msg = getattr_request(hostile, TAG), reply;
+	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	uint8_t bytes[64];
 	int size = p9_encode(&msg, bytes, sizeof(bytes));
 	int result;
@@ -193,7 +182,7 @@ static int half_a_header(struct hostile *hostile)
 /* A request that comes byte by byte is a request. */
 static int in_pieces(struct hostile *hostile)
 {
-	struct p9_msg msg = getattr_request(hostile, TAG), reply;
+	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	uint8_t bytes[64];
 	int size = p9_encode(&msg, bytes, sizeof(bytes));
 
@@ -219,7 +208,7 @@ static int send_unread(struct hostile *hostile)
 	while (sent < UNREAD && idle < 20) {
 		int size, result;
 
-		msg = getattr_request(hostile, (uint16_t)sent);
+		msg = sim_hostile_getattr(hostile, (uint16_t)sent);
 		size = p9_encode(&msg, bytes, sizeof(bytes));
 		result = front_send(hostile->front, 0, bytes, (size_t)size);
 		if (result == -EAGAIN) {
@@ -315,7 +304,7 @@ static int send_while_mutating(struct hostile *hostile, volatile uint8_t *bytes,
 	if (pthread_create(&thread, NULL, mutate, &mutator) != 0)
 		return -EAGAIN;
 	while (result == 0 && nodes_now() < end) {
-		msg = getattr_request(hostile, (uint16_t)count++);
+		msg = sim_hostile_getattr(hostile, (uint16_t)count++);
 		result = sim_hostile_send_msg(hostile, 0, &msg);
 		if (result == 0)
 			result = take_replies(hostile);
@@ -470,7 +459,7 @@ static int port_freed(struct hostile *hostile)
 /* The guest dies in the midst of a request, and nobody writes to the store. */
 static int vanish(struct hostile *hostile)
 {
-	struct p9_msg msg = getattr_request(hostile, TAG);
+	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG);
 	int result = sim_hostile_send_msg(hostile, 0, &msg);
 
 	sim_domain_close(hostile->guest->domain->domain);

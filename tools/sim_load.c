@@ -406,8 +406,10 @@ static int prepare(struct load *load)
 
 static int clean_up(struct load *load)
 {
-	client_clunk(load->client, load->file);
-	client_clunk(load->client, load->dir);
+	if (load->file != P9_NOFID)
+		client_clunk(load->client, load->file);
+	if (load->dir != P9_NOFID)
+		client_clunk(load->client, load->dir);
 	return sim_guest_remove_tree(load->call->guest, load->dir_name);
 }
 
@@ -435,25 +437,33 @@ static void print_figures(struct load *load, int64_t us)
 	       (double)load->bytes / 1048576 / seconds, p50, p99, (unsigned long long)load->errors);
 }
 
-static int run_load_on(struct load *load, uint64_t seconds)
+/* The load itself and what it left in the file. */
+static int run_and_verify(struct load *load, uint64_t seconds)
 {
-	int64_t start;
-	int result = prepare(load);
+	int64_t start = now_us();
+	int result = run_slots(load, seconds);
 
-	if (result != 0)
-		return sim_fail(load->call, result, "making the files");
-	start = now_us();
-	result = run_slots(load, seconds);
 	print_figures(load, now_us() - start);
 	if (result != 0)
 		return sim_fail(load->call, result, "the load was cut short");
 	result = verify_file(load);
 	if (result != 0)
 		return sim_fail(load->call, result, "reading the file again");
-	result = clean_up(load);
+	return load->errors > 0;
+}
+
+static int run_load_on(struct load *load, uint64_t seconds)
+{
+	int status, result = prepare(load);
+
 	if (result != 0)
+		status = sim_fail(load->call, result, "making the files");
+	else
+		status = run_and_verify(load, seconds);
+	result = clean_up(load);
+	if (result != 0 && status == 0)
 		return sim_fail(load->call, result, "removing the files");
-	return load->errors == 0 ? 0 : 1;
+	return status;
 }
 
 /* ---- the verb ---- */
@@ -526,6 +536,7 @@ static int run_load(struct sim_call *call)
 		return sim_fail(call, -ENOMEM, "load");
 	load->call = call;
 	load->client = call->guest->client;
+	load->dir = load->file = P9_NOFID;
 	load->random = (uint64_t)getpid();
 	if (choose_operation(load) != 0)
 		sim_fail(call, 0, "\"%s\" is none of read, write, stat, create, mixed",
@@ -551,5 +562,5 @@ static const struct argp_option load_options[] = {
 const struct sim_verb sim_load_verbs[] = {
 	{"load", "[OPTION...] OPERATION", "read, write, stat, create or mixed", SIM_NEEDS_GUEST, 1,
 	 1, load_options, run_load},
-	{NULL, NULL, NULL, SIM_NEEDS_BUS, 0, 0, NULL, NULL},
+	{NULL, NULL, NULL, SIM_NEEDS_NOTHING, 0, 0, NULL, NULL},
 };

@@ -62,6 +62,15 @@ int sim_hostile_send(struct hostile *hostile, unsigned ring, const void *bytes, 
 	return result;
 }
 
+struct p9_msg sim_hostile_getattr(const struct hostile *hostile, uint16_t tag)
+{
+	struct p9_msg msg = {.type = P9_Tgetattr, .tag = tag};
+
+	msg.Tgetattr.fid = hostile->guest->root;
+	msg.Tgetattr.request_mask = P9_GETATTR_BASIC;
+	return msg;
+}
+
 int sim_hostile_send_msg(struct hostile *hostile, unsigned ring, const struct p9_msg *msg)
 {
 	uint8_t bytes[4096];
@@ -311,8 +320,10 @@ static int run_misbehave(struct sim_call *call)
 
 	if (strcmp(call->argv[0], "list") == 0)
 		return list_kinds();
-	if (call->options->device.path == NULL)
-		return sim_fail(call, 0, "needs --path DIR");
+	if (call->options->dir == NULL || call->options->device.path == NULL)
+		return sim_fail(call, 0, "needs --bus sim:DIR and --path DIR");
+	if (call->options->rings == 1)
+		return sim_fail(call, 0, "needs two rings at least");
 	good.device.domid++;
 	result = sim_guest_open(&good, &witness, err, sizeof(err));
 	if (result != 0)
@@ -330,7 +341,7 @@ static int run_misbehave(struct sim_call *call)
 }
 
 const struct sim_verb sim_misbehave_verbs[] = {
-	{"misbehave", "KIND|PATTERN|list|all", "a hostile guest", SIM_NEEDS_BUS, 1, 1, NULL,
+	{"misbehave", "KIND|PATTERN|list|all", "a hostile guest", SIM_NEEDS_NOTHING, 1, 1, NULL,
 	 run_misbehave},
-	{NULL, NULL, NULL, SIM_NEEDS_BUS, 0, 0, NULL, NULL},
+	{NULL, NULL, NULL, SIM_NEEDS_NOTHING, 0, 0, NULL, NULL},
 };

@@ -14,6 +14,7 @@
 
 /* What a verb needs before it runs. */
 enum sim_needs {
+	SIM_NEEDS_NOTHING,
 	SIM_NEEDS_BUS,	 /* a directory of a simulated bus */
 	SIM_NEEDS_STORE, /* and the store of it */
 	SIM_NEEDS_GUEST, /* a guest with a mounted share */

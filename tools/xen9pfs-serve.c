@@ -345,6 +345,7 @@ static void stop(struct runner_source *source, uint32_t events)
 {
 	struct server *server = container_of(source, struct server, signals);
 	struct signalfd_siginfo info;
+	int listener = server->listener.fd;
 	struct connection *c;
 
 	(void)events;
@@ -353,6 +354,8 @@ static void stop(struct runner_source *source, uint32_t events)
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	server->stopping = true;
+	runner_remove(server->runner, &server->listener);
+	close(listener);
 	LIST_FOREACH (c, &server->connections, link)
 		connection_close(c);
 	if (LIST_EMPTY(&server->connections))
@@ -412,7 +415,6 @@ static void finish(struct server *server)
 {
 	const char *listen = server->options.listen;
 
-	close(server->listener.fd);
 	close(server->signals.fd);
 	if (strncmp(listen, "unix:", 5) == 0)
 		unlink(listen + 5);

@@ -154,7 +154,7 @@ static int run_verb(const struct sim_verb *verb, struct sim_call *call)
 {
 	bool socket_will_do = verb->needs == SIM_NEEDS_GUEST && call->options->socket != NULL;
 
-	if (call->options->dir == NULL && !socket_will_do)
+	if (verb->needs != SIM_NEEDS_NOTHING && call->options->dir == NULL && !socket_will_do)
 		return sim_fail(call, 0, "needs --bus sim:DIR");
 	switch (verb->needs) {
 	case SIM_NEEDS_STORE:

@@ -27,7 +27,7 @@
 #define FRONT_RINGS 2 /* Linux has this many, always */
 #define FRONT_ORDER 9 /* and takes this order, or what is offered */
 
-#define FRONT_TIMEOUT 10000 /* ms, for each step of the backend */
+#define FRONT_TIMEOUT 20000 /* ms, for each step of the backend */
 
 /* ---- a guest: a domain and who uses which of its pages ---- */
 

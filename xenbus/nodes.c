@@ -37,7 +37,7 @@ int nodes_read(struct store *store, const char *dir, const char *key, char *buf,
 
 int nodes_read_number(struct store *store, const char *dir, const char *key, uint32_t *number)
 {
-	char text[16];
+	char text[11]; /* ten digits */
 	int result = nodes_read(store, dir, key, text, sizeof(text));
 	unsigned long value;
 

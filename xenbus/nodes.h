@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * nodes.h - what frontend and toolstack do alike with a device's nodes in the store: states,
- * waiting for them, transactions.
+ * nodes.h - what backend, frontend and toolstack do alike with a device's nodes in the store:
+ * numbers, states, waiting for them, transactions.
  */
 #ifndef XENBUS_NODES_H
 #define XENBUS_NODES_H
