@@ -9,6 +9,7 @@
 #include "xenbus/ring.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct ring_page) == RING_PAGE_SIZE, "the interface page is one page");

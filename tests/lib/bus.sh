@@ -19,7 +19,12 @@ build=$(cd "${BUILD_DIR:-${top_builddir:-$top/build}}" && pwd)
 daemon=$build/xen9pfsd/xen9pfsd
 simulator=$build/tools/xen9pfs-sim
 serve=$build/tools/xen9pfs-serve
+kernel=$build/tests/sim/guest_kernel
 guard=${GUARD:-120} # s
+ulimit -c 0
+
+# Of the running test:
+work='' bus='' share='' log='' pid='' daemon_pid='' started=()
 
 # ---- telling ----
 
@@ -61,16 +66,30 @@ finish() {
     wait "$1"
 }
 
-# background NAME COMMAND...: its output is in $work/NAME, its pid in $pid.
+# kill_hard PID: a process of ours, at once and without a word.
+kill_hard() {
+    {
+        kill -KILL "$1"
+        wait "$1"
+    } 2>/dev/null || true
+}
+
+# background NAME COMMAND...: its output goes to $work/NAME; its pid is in $pid.
 background() {
     local name=$1
     shift
+    : >"$work/$name"
     "$@" >"$work/$name" 2>&1 </dev/null &
     pid=$!
     started+=("$pid")
 }
 
 # ---- the bus, the toolstack, guests ----
+
+# kernel DOMID VERB...: see tests/sim/guest_kernel.c.
+kernel() {
+    timeout -k 10 "$guard" "$kernel" "$bus" "$@"
+}
 
 # One verb of xen9pfs-sim on the bus.
 sim() {
@@ -82,11 +101,12 @@ bus_start() {
     await "the bus is ready" grep -q "is ready" "$work/bus.out"
 }
 
-# guest DOMID VERB...: a guest with a device; removed again, if it was --path that made it.
-guest() {
+# visit DOMID [OPTION...] VERB...: a guest gets a device for $share, mounts it, does one thing,
+# and the device is removed again.
+visit() {
     local domid=$1
     shift
-    sim --domid "$domid" "$@"
+    sim --domid "$domid" --path "$share" "$@"
 }
 
 # hold NAME OPTION...: a guest that has mounted its share and stays; its pid is in $pid.
@@ -161,7 +181,7 @@ set_front_state() { # DOMID STATE
 
 usage_is_zero() { # DOMID
     local usage
-    usage=$(guest "$1" usage)
+    usage=$(sim --domid "$1" usage)
     ! grep -qE '^(mapped_pages|bound_ports)=[1-9]' <<<"$usage"
 }
 
@@ -174,8 +194,7 @@ nothing_left() {
 
 # ---- the daemon ----
 
-daemon_arguments=() # for the next daemon_start, instead of the usual
-daemon_wrapper=()   # a program in front of it
+daemon_wrapper=() # a program in front of it
 
 # daemon_start [OPTION...]: on the test's bus, with $share as export unless options are given.
 daemon_start() {
@@ -194,11 +213,15 @@ serves_or_ended() {
     grep -q '^xen9pfsd: serving ' "$log" || ended "$daemon_pid"
 }
 
-# daemon_stop [SIGNAL]: it has to end in good order, and all shares with it.
+# It has to end in good order, and all shares with it.
 daemon_stop() {
+    daemon_stop_by TERM
+}
+
+daemon_stop_by() { # SIGNAL
     local left status=0
     left=$(shares)
-    kill "-${1:-TERM}" "$daemon_pid"
+    kill "-$1" "$daemon_pid"
     finish "$daemon_pid" || status=$?
     daemon_pid=
     [ $status = 0 ] || fail "the daemon's exit status is $status"
@@ -216,11 +239,14 @@ shares() {
     [ -z "$daemon_pid" ] || cat "/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null || true
 }
 
+daemon_fds() {
+    find "/proc/$daemon_pid/fd" -type l | wc -l
+}
+
 no_shares() {
     [ -z "$(shares)" ]
 }
 
-# share_of DOMID: the pid of the process that serves the guest, by the memory it has mapped.
 share_count() {
     shares | wc -w
 }
@@ -238,9 +264,17 @@ log_count() {
     grep -c -- "$1" "$log" || true
 }
 
+# Built with a sanitizer: memory and signals behave otherwise then.
+sanitized() {
+    grep -qaE '__(asan|tsan)_init' "$daemon"
+}
+
 check_reports() {
-    ! grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer' \
-        "$log" "$work"/*.out 2>/dev/null || fail "a sanitizer has something to say"
+    local report='ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer'
+    ! grep -qE "$report" "$log" "$work"/*.out || {
+        grep -hE -m 1 -A 20 "$report" "$log" "$work"/*.out | sed 's/^/    | /'
+        fail "a sanitizer has something to say"
+    }
 }
 
 # ---- running tests ----
@@ -250,6 +284,7 @@ clean_up() {
     local status=$? left
     trap - ERR
     set +e
+    exec 2>/dev/null
     left="$(shares)"
     if [ $status != 0 ] && [ $status != 77 ] && [ -s "$log" ]; then
         echo "    the daemon's last lines:"
@@ -274,6 +309,7 @@ run_test() {
     : >"$log"
     trap clean_up EXIT
     trap 'echo "    $(basename "${BASH_SOURCE[0]}"):$LINENO: $BASH_COMMAND"' ERR
+    bus_start
     "test_$1"
     [ -z "$daemon_pid" ] || daemon_stop
     check_reports
@@ -290,11 +326,12 @@ selected() { # NAME PATTERN...
 }
 
 run_tests() {
-    local name status passed=0 skipped=0 failed=0
+    local names name status passed=0 skipped=0 failed=0
     for program in "$daemon" "$simulator"; do
         [ -x "$program" ] || { echo "$program is not built"; exit 1; }
     done
-    for name in $(sed -n 's/^test_\([a-z0-9_]*\)() {$/\1/p' "$0"); do
+    mapfile -t names < <(sed -n 's/^test_\([a-z0-9_]*\)() {$/\1/p' "$0")
+    for name in "${names[@]}"; do
         selected "$name" "$@" || continue
         set +e
         (set -e; run_test "$name") </dev/null

@@ -37,7 +37,8 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 	}
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return errno;
-	/* Onto itself: that clears close-on-exec, so the child holds its end as long as it lives. */
+	/* Onto itself: that clears close-on-exec, so the child holds its end as long as it lives.
+	 */
 	posix_spawn_file_actions_adddup2((posix_spawn_file_actions_t *)(uintptr_t)actions, ends[1],
 					 ends[1]);
 	err = spawn(pid, path, actions, attr, argv, envp);

@@ -8,6 +8,7 @@
 #include "xenbus/ring.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
