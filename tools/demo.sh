@@ -97,7 +97,7 @@ mkdir "$work/bus" "$share"
 touch "$work/bus.out" "$log"
 
 title "A Xen host in a directory: bus, daemon, and $share to export"
-sim bus >"$work/bus.out" 2>&1 &
+"$simulator" --bus "sim:$work/bus" bus >"$work/bus.out" 2>&1 &
 bus_pid=$!
 start_line 'is ready' "$work/bus.out" $bus_pid
 "$daemon" --bus "sim:$work/bus" --export "$share" 2>"$log" &

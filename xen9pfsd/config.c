@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/util.h"
 #include "xen9pfsd/control.h"
@@ -112,8 +113,9 @@ __attribute__((format(printf, 2, 0))) static void file_error(cfg_t *cfg, const c
 {
 	char text[256];
 
+	/* Without its line number, which is wrong behind comments (libconfuse 3.3). */
 	vsnprintf(text, sizeof(text), format, args);
-	complain(reading_file, "%s:%d: %s", cfg->filename, cfg->line, text);
+	complain(reading_file, "%s: %s", cfg->filename, text);
 }
 
 static int set_list(struct reading *r, cfg_t *cfg, const char *name,
@@ -156,10 +158,15 @@ static int read_file(struct reading *r, const char *path)
 		CFG_END(),
 	};
 	cfg_t *cfg = cfg_init(options, CFGF_NONE);
+	struct stat st;
 	int err = 0;
 
 	if (cfg == NULL)
 		return complain(r, "out of memory");
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		cfg_free(cfg);
+		return complain(r, "%s: not a file", path);
+	}
 	reading_file = r;
 	cfg_set_error_function(cfg, file_error);
 	switch (cfg_parse(cfg, path)) {

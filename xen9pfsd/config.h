@@ -20,7 +20,7 @@ struct config {
 	bool share; /* the process is to be a share's (not for people) */
 };
 
-/* Reads options and file. 0; -EINVAL with a text in `err` that names option or file and line.
+/* Reads options and file. 0; -EINVAL with a text in `err` that names option or file.
  * --help and --version end the process as argp(3) does. */
 int config_read(struct config *config, int argc, char **argv, char *err, size_t errlen);
 void config_free(struct config *config);

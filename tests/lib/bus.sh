@@ -290,8 +290,11 @@ clean_up() {
         echo "    the daemon's last lines:"
         tail -n 25 "$log" | cut -c 1-300 | sed 's/^/    | /'
     fi
+    # timeout(1) hands SIGTERM on to what it runs.
+    kill -TERM "${started[@]:1}"
+    [ ${#started[@]} -le 1 ] || sleep 0.1
     # shellcheck disable=SC2086 # a list of pids
-    kill -KILL $daemon_pid $left "${started[@]}" 2>/dev/null
+    kill -KILL $daemon_pid $left "${started[@]}"
     wait
     if [ "${KEEP:-}" = 1 ] && [ $status != 0 ]; then
         echo "    kept: $work"

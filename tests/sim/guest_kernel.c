@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * guest_kernel.c - for the scripts beside it: what a guest's kernel does that is no verb of
+ * xen9pfs-sim, because it takes two mounts at once, or several in turn in one domain.
+ *
+ *	guest_kernel BUS-DIR DOMID two-shares        devices 0 and 1 at the same time
+ *	guest_kernel BUS-DIR DOMID again HOW ROUNDS  mount, go by HOW, and come again
+ *	guest_kernel BUS-DIR 0 remove PATH           (the toolstack) remove a node of the store
+ *
+ * HOW: close (closing handshake), unload (4, 6: module removed, then loaded), kexec (5, 6, 1),
+ * reset (4, 1: nothing said), old-driver (6, then new rings and 3 without a look at the backend).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "tools/sim_guest.h"
+
+#define BLOCK 32768u
+#define BLOCKS 400u
+
+struct mount {
+	struct front *front;
+	struct client *client;
+	uint32_t root, file;
+};
+
+static int say(int result, const char *what)
+{
+	fprintf(stderr, "guest_kernel: %s%s%s\n", what, result < 0 ? ": " : "",
+		result < 0 ? strerror(-result) : "");
+	return result < 0 ? result : -EPROTO;
+}
+
+static int mount_share(struct mount *m)
+{
+	struct client_transport *transport;
+	int result = sim_guest_transport(m->front, &transport);
+
+	if (result == 0)
+		result = client_open(transport, &m->client);
+	if (result == 0)
+		result = client_version(m->client, CLIENT_MSIZE);
+	if (result == 0)
+		result = client_attach(m->client, "", "", 0, &m->root);
+	return result == 0 ? 0 : say(result, "mounting");
+}
+
+static void forget_mount(struct mount *m)
+{
+	client_close(m->client);
+	m->client = NULL;
+}
+
+/* The word at `offset` of the file with number `number`. */
+static uint64_t word_at(unsigned number, uint64_t offset)
+{
+	return (offset + number) * 0x9e3779b97f4a7c15u + number;
+}
+
+static void fill(uint64_t *block, unsigned number, uint64_t offset)
+{
+	for (size_t i = 0; i < BLOCK / sizeof(*block); i++)
+		block[i] = word_at(number, offset + i * sizeof(*block));
+}
+
+/* ---- two shares at once ---- */
+
+static int make_file(struct mount *m)
+{
+	int result = client_walk(m->client, m->root, "", &m->file);
+
+	if (result == 0)
+		result = client_lcreate(m->client, m->file, "numbers", O_RDWR, 0644, 0);
+	return result;
+}
+
+/* Sends a request on each mount before it waits for either. */
+static int both(struct mount mounts[2], struct p9_msg requests[2], struct p9_msg replies[2])
+{
+	int result = 0;
+
+	for (int i = 0; i < 2 && result == 0; i++)
+		result = client_send(mounts[i].client, &requests[i]);
+	for (int i = 0; i < 2 && result == 0; i++)
+		result = client_await(mounts[i].client, requests[i].tag, &replies[i]);
+	return result;
+}
+
+static int write_both(struct mount mounts[2], uint64_t offset)
+{
+	static uint64_t block[2][BLOCK / sizeof(uint64_t)];
+	struct p9_msg requests[2], replies[2];
+	int result;
+
+	for (unsigned i = 0; i < 2; i++) {
+		fill(block[i], i, offset);
+		requests[i] = (struct p9_msg){.type = P9_Twrite};
+		requests[i].Twrite.fid = mounts[i].file;
+		requests[i].Twrite.offset = offset;
+		requests[i].Twrite.data = (struct p9_data){.bytes = (void *)block[i], .len = BLOCK};
+	}
+	result = both(mounts, requests, replies);
+	for (int i = 0; i < 2 && result == 0; i++) {
+		if (replies[i].type != P9_Rwrite || replies[i].Rwrite.count != BLOCK)
+			result = -EIO;
+	}
+	return result;
+}
+
+static int read_both(struct mount mounts[2], uint64_t offset)
+{
+	static uint64_t expected[BLOCK / sizeof(uint64_t)], got[2][BLOCK / sizeof(uint64_t)];
+	int result = 0;
+
+	for (unsigned i = 0; i < 2 && result == 0; i++) {
+		ssize_t size = client_read(mounts[i].client, mounts[i].file, offset, got[i], BLOCK);
+
+		fill(expected, i, offset);
+		if (size != BLOCK || memcmp(got[i], expected, BLOCK) != 0)
+			result = size < 0 ? (int)size : -EILSEQ;
+	}
+	return result;
+}
+
+static int work_on_both(struct mount mounts[2])
+{
+	int result = 0;
+
+	for (int i = 0; i < 2 && result == 0; i++) {
+		result = front_connect(mounts[i].front);
+		if (result == 0)
+			result = mount_share(&mounts[i]);
+		if (result == 0)
+			result = make_file(&mounts[i]);
+	}
+	for (uint64_t block = 0; block < BLOCKS && result == 0; block++)
+		result = write_both(mounts, block * BLOCK);
+	for (uint64_t block = 0; block < BLOCKS && result == 0; block++)
+		result = read_both(mounts, block * BLOCK);
+	for (int i = 0; i < 2 && result == 0; i++)
+		result = front_close(mounts[i].front);
+	return result == 0 ? 0 : say(result, "working on two shares");
+}
+
+static int two_shares(struct front_guest *guest)
+{
+	struct mount mounts[2] = {{.front = NULL}};
+	char err[256];
+	int result = 0;
+
+	for (unsigned i = 0; i < 2 && result == 0; i++)
+		result = front_open(guest, i, 0, 0, &mounts[i].front, err, sizeof(err));
+	if (result == 0)
+		result = work_on_both(mounts);
+	else
+		say(result, err);
+	for (int i = 0; i < 2; i++) {
+		forget_mount(&mounts[i]);
+		front_free(mounts[i].front);
+	}
+	return result;
+}
+
+/* ---- one share, again and again ---- */
+
+static int leave_close(struct front *front)
+{
+	int result = front_close(front);
+
+	return result == 0 ? front_set_state(front, XenbusStateInitialising) : result;
+}
+
+static int leave_unload(struct front *front)
+{
+	int result = front_unload(front);
+
+	if (result == 0)
+		result = front_await(front, NODES_STATE(XenbusStateClosed), FRONT_TIMEOUT);
+	return result < 0 ? result : front_set_state(front, XenbusStateInitialising);
+}
+
+static int leave_reset(struct front *front)
+{
+	int result = front_set_state(front, XenbusStateInitialising);
+
+	if (result == 0)
+		result = front_await(front, NODES_STATE(XenbusStateInitWait), FRONT_TIMEOUT);
+	if (result >= 0 && front_teardown(front) > 0)
+		result = say(0, "the backend went to state 2 with pages still mapped");
+	return result < 0 ? result : 0;
+}
+
+/* The driver of Linux before 6.3: the rings are there before the backend is looked at. */
+static int leave_old_driver(struct front *front)
+{
+	int result = front_unload(front);
+
+	if (result == 0)
+		result = front_await(front, NODES_STATE(XenbusStateClosed), FRONT_TIMEOUT);
+	if (result >= 0)
+		result = front_build(front);
+	if (result == 0)
+		result = front_write_keys(front);
+	if (result == 0)
+		result = front_set_state(front, XenbusStateInitialised);
+	if (result == 0)
+		result = front_await(front, NODES_STATE(XenbusStateConnected), FRONT_TIMEOUT);
+	return result < 0 ? result : front_set_state(front, XenbusStateConnected);
+}
+
+static const struct leaving {
+	const char *name;
+	int (*leave)(struct front *front);
+	bool connected; /* again already */
+} leavings[] = {
+	{"close", leave_close, false},		{"unload", leave_unload, false},
+	{"kexec", front_reset, false},		{"reset", leave_reset, false},
+	{"old-driver", leave_old_driver, true},
+};
+
+/* Writes what it reads back, in a file of its own. */
+static int use(struct mount *m, unsigned round)
+{
+	char name[32], text[32];
+	uint32_t fid;
+	ssize_t got;
+	int result = client_walk(m->client, m->root, "", &fid);
+
+	snprintf(name, sizeof(name), "round-%u", round);
+	if (result == 0)
+		result = client_lcreate(m->client, fid, name, O_RDWR, 0644, 0);
+	if (result == 0)
+		result = client_write_all(m->client, fid, 0, name, strlen(name));
+	if (result != 0)
+		return say(result, "writing");
+	got = client_read(m->client, fid, 0, text, sizeof(text));
+	if (got != (ssize_t)strlen(name) || memcmp(text, name, strlen(name)) != 0)
+		return say((int)got, "reading it again");
+	return 0;
+}
+
+static int run_rounds(struct mount *m, const struct leaving *how, unsigned rounds)
+{
+	bool connected = false;
+	int result = 0;
+
+	for (unsigned round = 0; round < rounds && result == 0; round++) {
+		if (!connected)
+			result = front_connect(m->front);
+		if (result == 0)
+			result = mount_share(m);
+		if (result == 0)
+			result = use(m, round);
+		forget_mount(m);
+		if (result == 0) {
+			result = how->leave(m->front);
+			connected = how->connected;
+		}
+		if (result < 0)
+			fprintf(stderr, "guest_kernel: round %u: %s (%s)\n", round,
+				strerror(-result), m->front->error);
+	}
+	return result;
+}
+
+static int again(struct front_guest *guest, const char *how, unsigned rounds)
+{
+	struct mount m = {.client = NULL};
+	char err[256];
+	int result = -EINVAL;
+
+	for (size_t i = 0; i < countof(leavings); i++) {
+		if (strcmp(how, leavings[i].name) != 0)
+			continue;
+		result = front_open(guest, 0, 0, 0, &m.front, err, sizeof(err));
+		if (result != 0)
+			return say(result, err);
+		result = run_rounds(&m, &leavings[i], rounds);
+	}
+	front_free(m.front);
+	return result == 0 ? 0 : say(result, how);
+}
+
+/* ---- the command line ---- */
+
+static int remove_node(const char *dir, const char *path)
+{
+	struct store *store;
+	char err[256];
+	int result = sim_guest_open_store(dir, &store, err, sizeof(err));
+
+	if (result != 0)
+		return say(result, err);
+	result = store_remove(store, 0, path);
+	store_close(store);
+	return result == 0 ? 0 : say(result, path);
+}
+
+static int as_guest(int argc, char **argv)
+{
+	struct front_guest *guest;
+	char err[256];
+	int result = front_guest_open(argv[1], (uint32_t)strtoul(argv[2], NULL, 10), &guest, err,
+				      sizeof(err));
+
+	if (result != 0)
+		return say(result, err);
+	if (argc == 4 && strcmp(argv[3], "two-shares") == 0)
+		result = two_shares(guest);
+	else if (argc == 6 && strcmp(argv[3], "again") == 0)
+		result = again(guest, argv[4], (unsigned)strtoul(argv[5], NULL, 10));
+	else
+		result = say(-EINVAL, "what verb?");
+	front_guest_close(guest);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	int result;
+
+	if (argc == 5 && strcmp(argv[3], "remove") == 0)
+		result = remove_node(argv[1], argv[4]);
+	else if (argc >= 4)
+		result = as_guest(argc, argv);
+	else
+		result = say(-EINVAL, "BUS-DIR DOMID VERB");
+	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
