@@ -468,18 +468,23 @@ int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 	return fs->ops->getlock ? fs->ops->getlock(fs, file, lock) : -EOPNOTSUPP;
 }
 
+static const char *const model_names[] = {
+	[FS_MODEL_NONE] = "none",
+	[FS_MODEL_PASSTHROUGH] = "passthrough",
+};
+
 int fs_model_parse(const char *text, enum fs_model *model)
 {
-	static const char *const names[] = {
-		[FS_MODEL_NONE] = "none",
-		[FS_MODEL_PASSTHROUGH] = "passthrough",
-	};
-
-	for (size_t i = 0; i < countof(names); i++) {
-		if (strcmp(text, names[i]) == 0) {
+	for (size_t i = 0; i < countof(model_names); i++) {
+		if (strcmp(text, model_names[i]) == 0) {
 			*model = (enum fs_model)i;
 			return 0;
 		}
 	}
 	return -EINVAL;
+}
+
+const char *fs_model_name(enum fs_model model)
+{
+	return model_names[model];
 }

@@ -314,6 +314,7 @@ enum fs_model {
 	FS_MODEL_PASSTHROUGH, /* owners and modes are the host's; needs root */
 };
 int fs_model_parse(const char *text, enum fs_model *model); /* -EINVAL: no such model */
+const char *fs_model_name(enum fs_model model);
 int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen);
 
 /* An empty tree in memory, gone with the fs. */

@@ -267,22 +267,21 @@ static int check_identity(struct backend *b, const char *dir)
 	return 0;
 }
 
-/* Opens the export, unless policy forbids it. */
-static int check_export(struct backend *b, const char *dir)
+/* Opens the export, unless policy forbids it. `path` becomes what the toolstack calls it. */
+static int check_export(struct backend *b, const char *dir, char path[STORE_VALUE_MAX])
 {
 	struct store *store = b->env->store;
-	char path[STORE_VALUE_MAX], model[64], text[STORE_VALUE_MAX];
+	char model[64], text[STORE_VALUE_MAX];
 
 	if (nodes_read(store, dir, "security_model", model, sizeof(model)) < 0 ||
 	    fs_model_parse(model, &b->start.model) < 0)
 		return complain(b, "%s/security_model is neither none nor passthrough", dir);
-	if (nodes_read(store, dir, "path", path, sizeof(path)) < 0)
+	if (nodes_read(store, dir, "path", path, STORE_VALUE_MAX) < 0)
 		return complain(b, "%s/path cannot be read", dir);
 	cleanup_close(&b->root);
 	b->root = policy_open(b->env->policy, path, text, sizeof(text));
 	if (b->root < 0)
 		return complain(b, "refused: %s", text);
-	say(b, LOG_LEVEL_INFO, "exports %s, security model %s", path, model);
 	return 0;
 }
 
@@ -305,14 +304,14 @@ static void hold(struct backend *b, int64_t now_ms)
 
 static int act_publish(struct backend *b, const struct handshake_view *view, int64_t now_ms)
 {
-	char dir[STORE_PATH_MAX];
+	char dir[STORE_PATH_MAX], path[STORE_VALUE_MAX];
 	struct change change = {.dir = dir, .seen = view->own, .state = XenbusStateInitWait};
 	int err;
 
 	backend_dir(b, dir);
 	err = check_identity(b, dir);
 	if (err == 0)
-		err = check_export(b, dir);
+		err = check_export(b, dir, path);
 	if (err < 0)
 		return err;
 	err = nodes_transact(b->env->store, publish_nodes, &change);
@@ -320,6 +319,8 @@ static int act_publish(struct backend *b, const struct handshake_view *view, int
 		return err;
 	if (err < 0)
 		return complain(b, "cannot write %s: %s", dir, strerror(-err));
+	say(b, LOG_LEVEL_INFO, "exports %s, security model %s", path,
+	    fs_model_name(b->start.model));
 	b->wrote = XenbusStateInitWait;
 	hold(b, now_ms);
 	return 0;
@@ -426,11 +427,11 @@ static int act_start(struct backend *b)
 {
 	struct control_msg msg = {.type = CONTROL_START};
 	struct control_start *start = &b->start;
-	char dir[STORE_PATH_MAX];
+	char dir[STORE_PATH_MAX], path[STORE_VALUE_MAX];
 	int err;
 
 	backend_dir(b, dir);
-	err = b->root < 0 ? check_export(b, dir) : 0;
+	err = b->root < 0 ? check_export(b, dir, path) : 0;
 	if (err == 0)
 		err = read_front(b, start, false);
 	if (err < 0)
@@ -600,6 +601,9 @@ void backend_ended(struct backend *backend, int64_t now_ms)
 	if (pid > 0 && WIFSIGNALED(status))
 		say(backend, LOG_LEVEL_ERROR, "its process was killed by signal %d (%s)",
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (pid > 0 && WEXITSTATUS(status) != 0)
+		say(backend, LOG_LEVEL_ERROR, "its process failed with status %d",
+		    WEXITSTATUS(status));
 	bury(backend);
 	happened(backend, HANDSHAKE_SHARE_ENDED, now_ms);
 }

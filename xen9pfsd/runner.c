@@ -486,6 +486,11 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 	until.tv_sec += until.tv_nsec / (1000 * NS_PER_MS);
 	until.tv_nsec %= 1000 * NS_PER_MS;
 	pthread_mutex_lock(&runner->lock);
+	if (!runner->stopped) {
+		/* It was never run: only the watchdog is there. */
+		runner->stopped = true;
+		arm(runner);
+	}
 	while (runner->threads > 0 && err == 0)
 		err = pthread_cond_timedwait(&runner->ended, &runner->lock, &until);
 	err = runner->threads > 0 ? err : 0;

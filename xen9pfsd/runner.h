@@ -55,8 +55,8 @@ void runner_later(struct runner *runner, struct runner_task *task);
 void runner_run(struct runner *runner);
 void runner_stop(struct runner *runner);
 
-/* After runner_run(): true when all threads have ended and the runner is freed. False when some
- * still sleep in the storage after `timeout_ms`: the process can only _exit(). */
+/* After runner_run(), or in its place: true when all threads have ended and the runner is freed.
+ * False when some still sleep in the storage after `timeout_ms`: the process can only _exit(). */
 bool runner_destroy(struct runner *runner, int timeout_ms);
 
 #endif

@@ -146,22 +146,22 @@ static int share_open(struct share *share, const struct control_start *start, in
 			   err, errlen);
 }
 
-/* Frees everything, when nothing is left behind in the storage. */
-static int share_close(struct share *share)
+/* Frees what there is, unless something is left behind in the storage. */
+static void share_close(struct share *share)
 {
-	if (!device_idle(share->device) || !runner_destroy(share->runner, LINGER_TICK_MS)) {
+	if ((share->device != NULL && !device_idle(share->device)) ||
+	    (share->runner != NULL && !runner_destroy(share->runner, LINGER_TICK_MS))) {
 		log_warning("the storage still keeps requests; ending without them");
 		_exit(EXIT_SUCCESS);
 	}
-	close(share->linger.fd);
+	cleanup_close(&share->linger.fd);
 	device_destroy(share->device);
 	fs_destroy(share->fs);
-	return EXIT_SUCCESS;
 }
 
 int share_main(void)
 {
-	struct share share = {.fs = NULL};
+	struct share share = {.linger.fd = -1};
 	struct control_start start;
 	_cleanup_close_ int root = -1;
 	char text[CONTROL_TEXT_MAX], prefix[64];
@@ -181,9 +181,10 @@ int share_main(void)
 
 	if (share_open(&share, &start, root, text, sizeof(text)) < 0) {
 		report(CONTROL_FAILED, text);
-		return EXIT_FAILURE;
+	} else {
+		report(CONTROL_READY, "");
+		runner_run(share.runner);
 	}
-	report(CONTROL_READY, "");
-	runner_run(share.runner);
-	return share_close(&share);
+	share_close(&share);
+	return EXIT_SUCCESS;
 }

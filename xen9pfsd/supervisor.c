@@ -60,12 +60,15 @@ static struct backend *find(struct supervisor *s, const char *kind, uint32_t dom
 static void mark(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
 {
 	struct backend *b = find(s, kind, domid, devid);
+	char dir[STORE_PATH_MAX], state[16];
 
 	if (b != NULL) {
 		b->dirty = true;
 		return;
 	}
-	if (s->quitting)
+	/* The event may tell of its removal. */
+	snprintf(dir, sizeof(dir), "backend/%s/%u/%u", kind, domid, devid);
+	if (s->quitting || nodes_read(s->env.store, dir, "state", state, sizeof(state)) == -ENOENT)
 		return;
 	b = backend_create(&s->env, kind, domid, devid);
 	if (b == NULL) {
@@ -454,6 +457,8 @@ int supervisor_main(const struct config *config)
 	int err;
 
 	log_init("xen9pfsd", "", config->log_level);
+	/* Whatever we were started with is none of the shares' business. */
+	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	err = begin(&s);
 	if (err == 0) {
 		err = serve(&s);
