@@ -4,8 +4,8 @@
  *
  *	          front 3            ready             front 5, 6, 1, gone
  *	NEW ──► WAIT ──► STARTING ──────► CONNECTED ──────► STOPPING ──► DROPPED
- *	          ▲           │ failed                                      │
- *	          │           ▼                                             │
+ *	          ▲           └─────────── ended ─────────┴─────────────────▲
+ *	          │                                                         │
  *	          ├────── CLOSING [5] ◄──────── front 3, 4, 5 ──────────────┤
  *	          │           │ front 6                                     │
  *	          │           ▼                                             │
@@ -54,7 +54,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 	},
 	[STARTING] = {
 		[HANDSHAKE_SHARE_READY]        = {CONNECTED, HANDSHAKE_ANNOUNCE},
-		[HANDSHAKE_SHARE_ENDED]        = {CLOSING, HANDSHAKE_CLOSE},
+		[HANDSHAKE_SHARE_ENDED]        = {DROPPED, HANDSHAKE_MOVE},
 		[HANDSHAKE_FRONT_INITIALISING] = {STOPPING, HANDSHAKE_STOP},
 		[HANDSHAKE_FRONT_CLOSING]      = {STOPPING, HANDSHAKE_STOP},
 		[HANDSHAKE_FRONT_CLOSED]       = {STOPPING, HANDSHAKE_STOP},

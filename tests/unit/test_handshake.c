@@ -182,6 +182,7 @@ static void share_that_cannot_start_closes_the_device(void)
 	look(&w);
 	front(&w, XenbusStateInitialised);
 	tell(&w, HANDSHAKE_SHARE_ENDED);
+	look(&w);
 	CU_ASSERT_EQUAL(w.view.own, XenbusStateClosing);
 	/* A frontend that stays where it is gets no second try. */
 	look(&w);
@@ -289,6 +290,17 @@ static void no_cell_loses_or_doubles_the_process(void)
 	}
 }
 
+static void end_of_the_process_is_noted_whatever_the_store_says(void)
+{
+	/* A move that writes may fail; this one must not. */
+	for (unsigned s = 0; s < HANDSHAKE_STATES; s++) {
+		struct handshake_move move = handshake_next(s, HANDSHAKE_SHARE_ENDED);
+
+		if (has_process(s))
+			CU_ASSERT(move.action == HANDSHAKE_MOVE && !has_process(move.next));
+	}
+}
+
 static void state_2_is_never_written_over_itself(void)
 {
 	static const enum handshake_state at_2[] = {HANDSHAKE_WAIT, HANDSHAKE_STARTING};
@@ -339,6 +351,8 @@ static const struct test tests[] = {
 	 vanished_directory_is_forgotten_after_the_share_has_ended},
 	{"no_cell_writes_into_a_vanished_directory", no_cell_writes_into_a_vanished_directory},
 	{"no_cell_loses_or_doubles_the_process", no_cell_loses_or_doubles_the_process},
+	{"end_of_the_process_is_noted_whatever_the_store_says",
+	 end_of_the_process_is_noted_whatever_the_store_says},
 	{"state_2_is_never_written_over_itself", state_2_is_never_written_over_itself},
 	{"only_a_ready_share_is_announced", only_a_ready_share_is_announced},
 	{"everything_has_a_name", everything_has_a_name},
