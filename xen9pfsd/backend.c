@@ -578,15 +578,15 @@ void backend_control(struct backend *backend, int64_t now_ms)
 	/* It was told to stop while it was getting ready. */
 	if (got == 1 && msg.type == CONTROL_READY && backend->state == HANDSHAKE_STOPPING)
 		return;
-	if (got == 1 && msg.type == CONTROL_FAILED)
+	if (got == 1 && msg.type == CONTROL_FAILED) {
 		say(backend, LOG_LEVEL_WARNING, "closed: %s", msg.text);
-	else if (got != 0)
+	} else if (got == 1 || got == -EBADMSG) {
 		say(backend, LOG_LEVEL_ERROR, "its process talks nonsense; killed");
+		kill(backend->pid, SIGKILL);
+	}
 	/* Nothing more is expected: what counts now is its end. */
 	close(take_fd(&backend->control));
-	if (got < 0 || (got == 1 && msg.type != CONTROL_FAILED))
-		kill(backend->pid, SIGKILL);
-	else if (backend->deadline_ms == 0)
+	if (backend->deadline_ms == 0)
 		backend->deadline_ms = now_ms + STOP_PATIENCE_MS;
 }
 
