@@ -2,7 +2,9 @@
  *
  * ops_lock.c - Tlock and Tgetlock. The host's locks belong to an open file; the client's belong to
  * a process, which may have the file open through several fids and must not be in its own way.
- * So the first fid through which a process locks a file lends its open file to the others.
+ * So the first fid through which a process locks a file lends its open file to the others. (That
+ * merges two flock(2) locks of one process, too; the protocol cannot tell them apart, and a Linux
+ * client has judged them already.)
  *
  * A conflict is answered "blocked" at once, also to a client that would wait: Linux asks again by
  * itself.
