@@ -478,6 +478,30 @@ static int flush_nothing(struct hostile *hostile)
 	return result;
 }
 
+/* A flush whose request lies in another ring, whose event the backend has not seen. */
+static int flush_other_ring(struct hostile *hostile)
+{
+	struct p9_msg msg = sim_hostile_getattr(hostile, 0), reply;
+	uint8_t bytes[64];
+	int result, size = p9_encode(&msg, bytes, sizeof(bytes));
+
+	if (hostile->front->rings < 2)
+		return sim_hostile_say(hostile, 0, "there is one ring only");
+	sim_hostile_put(hostile, 0, bytes, (size_t)size);
+	msg = (struct p9_msg){.type = P9_Tflush, .tag = 1, .Tflush.oldtag = 0};
+	result = sim_hostile_send_msg(hostile, 1, &msg);
+	do {
+		if (result == 0)
+			result = sim_hostile_recv(hostile, &reply, SIM_HOSTILE_TIMEOUT);
+	} while (result == 0 && reply.type != P9_Rflush);
+	if (result != 0)
+		return result;
+	front_notify(hostile->front, 0);
+	if (sim_hostile_recv(hostile, &reply, 200) != -ETIMEDOUT)
+		return sim_hostile_say(hostile, -EPROTO, "a reply after its Rflush");
+	return 0;
+}
+
 /* ---- sessions ---- */
 
 /* As after a mount. */
@@ -693,6 +717,8 @@ const struct misbehaviour sim_hostile_messages[] = {
 	 flush_everything, NULL, NULL},
 	{"flush-nothing", "flushes of what is not there", SIM_ANSWERS, true, flush_nothing, NULL,
 	 NULL},
+	{"flush-other-ring", "a flush that overtakes its request", SIM_ANSWERS, true,
+	 flush_other_ring, NULL, NULL},
 	{"versions", "Tversion with every nonsense", SIM_ANSWERS, true, versions, NULL, NULL},
 	{"before-version", "requests without a session", SIM_ANSWERS, true, before_version, NULL,
 	 NULL},

@@ -45,7 +45,7 @@ struct device {
 	void (*broken)(void *arg, const char *why);
 	void *arg;
 	bool is_broken;
-	uint32_t domid;
+	bool draining; /* see take_others() */
 	unsigned rings;
 	struct device_ring ring[CONTROL_RINGS_MAX];
 };
@@ -60,10 +60,33 @@ static void device_break(struct device *device, const char *why)
 
 /* ---- out of the ring, into the session ---- */
 
+static void take(struct device_ring *ring);
+
+/* A Tflush may overtake its request, which lies in another ring: rings have no order among them.
+ * It was published before the flush, so it is there by now. */
+static void take_others(struct device_ring *ring)
+{
+	struct device *device = ring->device;
+
+	if (device->draining)
+		return;
+	device->draining = true;
+	for (unsigned i = 0; i < device->rings; i++) {
+		if (&device->ring[i] == ring)
+			continue;
+		take(&device->ring[i]);
+		runner_later(device->runner, &device->ring[i].round_end);
+	}
+	device->draining = false;
+}
+
 static void take_one(struct device_ring *ring, const struct ring_message *msg)
 {
-	struct req *req = session_request(ring->device->session, &ring->lane, msg->size);
+	struct req *req;
 
+	if (msg->header[4] == P9_Tflush)
+		take_others(ring);
+	req = session_request(ring->device->session, &ring->lane, msg->size);
 	/* Too many are under way: the message stays until one of them is done. */
 	if (req == NULL) {
 		ring->more = true;
