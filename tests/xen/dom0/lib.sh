@@ -30,15 +30,13 @@ soon() {
     done
     return 1
 }
-# Every change of a 9pfs node, both sides, with times; for people and for seen().
+# Every change of a 9pfs node, both sides, with times.
 xs watch 9p /local/domain > /results/watch.txt 2>&1 &
-# seen PATTERN: how many lines of it match (values as they were read just after
-# the event: a quick change may show up twice with its last value)
-seen() { grep -cE "$1" /results/watch.txt; }
 case $(echo /usr/lib/xen-4.*) in *4.17) xen=417 ;; *) xen=420 ;; esac
 
 # finish: the end of every case.
 finish() {
+    compgen -G '/results/core.*' > /dev/null && bad "something crashed: $(cd /results && echo core.*)"
     xenstore-ls -f 2>/dev/null | grep -a 9p > /results/xenstore-end.txt
     if [ $failures = 0 ]; then say "case passed"; exit 0; fi
     say "case FAILED ($failures)"
