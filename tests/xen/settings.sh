@@ -19,7 +19,8 @@ LAB_SECURITY=${LAB_SECURITY:-http://deb.debian.org/debian-security}
 
 # Nothing in here is precious: it is made again when it is missing.
 cache=${XEN9PFSD_LAB_CACHE:-${XDG_CACHE_HOME:-/var/cache}/xen9pfsd-lab}/$LAB_SUITE
-img=$cache/img
+# By content, so that checkouts that differ can use the lab side by side.
+img=$cache/img-$(cat "$lab_src/images" "$lab_src"/image/* | sha256sum | cut -c1-12)
 
 # LAB_MODE=det: one emulated CPU, time counted in instructions, idle time passes
 #   at once. While a case runs, the machine waits for nothing outside itself (no

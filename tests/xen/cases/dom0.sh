@@ -16,6 +16,7 @@ if [ "$xen" = 417 ]; then
     check "xl started QEMU" pgrep -f "xen-qemu-system-i386 -xen-domid $domid"
     check "QEMU is ready" test "$(xenstore-read "/local/domain/0/device-model/$domid/state")" = running
     check "QEMU can serve 9pfs here" xenstore-exists "/local/domain/0/device-model/$domid/backends/9pfs"
+    # shellcheck disable=SC2016
     check "QEMU wrote its own limits" awk -v b="$b" -v d="/device-model/$domid/backends/9pfs " \
         'index($0, d) { qemu = 1 } qemu && index($0, b "/max-ring") { n++ } END { exit n < 2 }' /results/watch.txt
     equal "max-rings" "$(xenstore-read "$b/max-rings")" 8

@@ -188,7 +188,7 @@ nothing_left() {
     local d be=${backend_domain:-0}
     for d in "$@"; do
         check "domain $d is gone" soon eval "! xl domname $d"
-        check "no backend nodes of domain $d" eval "! xenstore-ls -f /local/domain/$be/backend | grep -E '/(xen_)?9pfs/$d[ /]'"
+        check "no backend nodes of domain $d" eval "! xenstore-ls -f /local/domain/$be/backend | grep -E '/(xen_)?9pfs/${d}[ /]'"
     done
     check "no zombie domain" soon no_zombies
     equal "mapped grants of domain $be" "$(grants "$be")" 0
