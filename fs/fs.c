@@ -56,6 +56,12 @@ static int fs_flags_check(int flags, int more)
 	return 0;
 }
 
+/* What opening the same object once more takes; the rest was done by the first time. */
+static uint32_t fs_kept_flags(int flags)
+{
+	return (uint32_t)(flags & ~(O_TRUNC | O_EXCL));
+}
+
 static bool fs_readable(struct fs_file file)
 {
 	return (file.flags & O_ACCMODE) != O_WRONLY;
@@ -125,6 +131,30 @@ void fs_forget(struct fs *fs, struct fs_node node)
 {
 	if (node.id >= 0 && fs->ops->forget)
 		fs->ops->forget(fs, node);
+}
+
+int fs_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
+{
+	int ret = fs_entry_check(dir, name, FS_NAME_WALK);
+
+	if (ret)
+		return ret;
+	return fs->ops->lookup ? fs->ops->lookup(fs, dir, name, attr) : -EOPNOTSUPP;
+}
+
+int fs_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle)
+{
+	*handle = (struct fs_handle){.size = 0};
+	return fs->ops->handle ? fs->ops->handle(fs, node, handle) : -EOPNOTSUPP;
+}
+
+int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+	       struct fs_attr *attr)
+{
+	*node = FS_NO_NODE;
+	if (handle->size == 0 || handle->size > sizeof(handle->bytes))
+		return -ESTALE;
+	return fs->ops->restore ? fs->ops->restore(fs, handle, node, attr) : -EOPNOTSUPP;
 }
 
 int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
@@ -201,7 +231,10 @@ int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 		ret = fs_open_check(node, flags);
 	if (ret)
 		return ret;
-	return fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
+	ret = fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
+	if (ret == 0)
+		file->flags = fs_kept_flags(flags);
+	return ret;
 }
 
 /* What fs_create() does without O_EXCL when the name is taken: as fs_walk() and fs_open(). */
@@ -226,10 +259,12 @@ static int fs_open_existing(struct fs *fs, struct fs_node dir, const char *name,
 
 /* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
-	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr)
+	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
+	      struct fs_intent *intent)
 {
 	int ret = fs_flags_check(flags, O_EXCL), making = flags & ~O_EXCL, tries = CREATE_TRIES;
 
+	(void)intent;
 	*node = FS_NO_NODE;
 	*file = FS_NO_FILE;
 	if (ret == 0)
@@ -241,6 +276,8 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 	do {
 		ret = fs->ops->create(fs, dir, name, making, mode & FS_MODE_BITS, cred, node, file,
 				      attr);
+		if (ret == 0)
+			file->flags = fs_kept_flags(flags);
 		if (ret != -EEXIST || (flags & O_EXCL))
 			return ret;
 		ret = fs_open_existing(fs, dir, name, flags, node, file, attr);
@@ -265,10 +302,12 @@ ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint
 }
 
 /* A write that wrote nothing is an error: writers take 0 for "try again", for ever. */
-ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset)
+ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset,
+		 struct fs_intent *intent)
 {
 	ssize_t ret;
 
+	(void)intent;
 	if (!fs_writable(file))
 		return -EBADF;
 	if (!fs_range_fits(offset, size))
@@ -293,10 +332,11 @@ int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, 
 }
 
 int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
-	     struct fs_cred cred, struct fs_attr *attr)
+	     struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
+	(void)intent;
 	if (ret)
 		return ret;
 	if (!fs->ops->mkdir)
@@ -305,10 +345,11 @@ int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 }
 
 int fs_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
-	       struct fs_cred cred, struct fs_attr *attr)
+	       struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
+	(void)intent;
 	if (ret)
 		return ret;
 	if (target[0] == '\0')
@@ -336,11 +377,12 @@ static int fs_mknod_check(uint32_t mode)
 }
 
 int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
-	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
+	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
 	uint32_t type = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
+	(void)intent;
 	if (ret == 0)
 		ret = fs_mknod_check(mode);
 	if (ret)
@@ -351,10 +393,12 @@ int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 			      attr);
 }
 
-int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
+	    struct fs_intent *intent)
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
+	(void)intent;
 	if (ret)
 		return ret;
 	if (S_ISDIR(node.type))
@@ -363,10 +407,11 @@ int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *
 }
 
 int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
-	      const char *newname)
+	      const char *newname, struct fs_intent *intent)
 {
 	int ret = fs_entry_check(olddir, oldname, FS_NAME_RENAME);
 
+	(void)intent;
 	if (ret == 0)
 		ret = fs_entry_check(newdir, newname, FS_NAME_RENAME);
 	if (ret)
@@ -376,10 +421,12 @@ int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct 
 	return fs->ops->rename(fs, olddir, oldname, newdir, newname);
 }
 
-int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
+int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir,
+	      struct fs_intent *intent)
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_UNLINK);
 
+	(void)intent;
 	if (ret)
 		return ret;
 	return fs->ops->unlink ? fs->ops->unlink(fs, dir, name, rmdir) : -EOPNOTSUPP;
@@ -410,10 +457,11 @@ ssize_t fs_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size)
 }
 
 int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf, size_t size,
-		int flags)
+		int flags, struct fs_intent *intent)
 {
 	int ret = fs_xattr_check(name);
 
+	(void)intent;
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
 	if (ret)
@@ -425,10 +473,11 @@ int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void
 	return fs->ops->setxattr(fs, node, name, buf, size, flags);
 }
 
-int fs_removexattr(struct fs *fs, struct fs_node node, const char *name)
+int fs_removexattr(struct fs *fs, struct fs_node node, const char *name, struct fs_intent *intent)
 {
 	int ret = fs_xattr_check(name);
 
+	(void)intent;
 	if (ret)
 		return ret;
 	return fs->ops->removexattr ? fs->ops->removexattr(fs, node, name) : -EOPNOTSUPP;
@@ -466,6 +515,11 @@ int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 	if (lock->type == FS_LOCK_NONE)
 		return -EINVAL;
 	return fs->ops->getlock ? fs->ops->getlock(fs, file, lock) : -EOPNOTSUPP;
+}
+
+bool fs_intent_begun(const struct fs_intent *intent)
+{
+	return intent && intent->phase != FS_INTENT_NEW;
 }
 
 static const char *const model_names[] = {

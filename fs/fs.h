@@ -41,8 +41,9 @@ struct fs_node {
 	uint32_t type;
 };
 
-/* An opened regular file or directory, until fs_close(). `flags` holds the access
- * mode (O_RDONLY, O_WRONLY, O_RDWR) it was opened with. */
+/* An opened regular file or directory, until fs_close(). `flags` is set by fs_open() and
+ * fs_create(): what it was opened with but O_TRUNC and O_EXCL, so that fs_open() of its node with
+ * these flags gives its like. */
 struct fs_file {
 	int32_t id;
 	uint32_t flags;
@@ -82,6 +83,26 @@ struct fs_attr {
 	bool has_btime;
 };
 
+/* Notes of a call that must not simply be made twice, in memory that outlives the process. All
+ * zeros before the first try. When the process died at any instant of a call with an intent, the
+ * same call again, with the same arguments and intent and by another process, has the outcome of
+ * one call. Plain data: who can write to that memory can make a call be left out or done twice, no
+ * more.
+ *
+ * What can not be told apart: somebody else makes the very name (or equal bytes at the end of the
+ * file), after it was looked for and before the second try, and the first try died without effect.
+ * Then the second try takes that for its own work. */
+enum fs_intent_phase { FS_INTENT_NEW, FS_INTENT_BEGUN, FS_INTENT_DONE };
+
+struct fs_intent {
+	uint32_t phase;		/* enum fs_intent_phase; written after what it stands for */
+	int32_t result;		/* of FS_INTENT_DONE */
+	uint64_t path;		/* fs_attr.path of the object made, removed or renamed */
+	struct fs_time btime;	/* and its fs_attr.btime, for a path may be given again */
+	uint32_t version, mode; /* of an object made */
+	uint64_t size;		/* of the file before bytes were appended */
+};
+
 /* fs_setattr(): which fields count. The order of effects is size, owner, mode,
  * times, so that each survives the others' side effects. */
 enum {
@@ -107,6 +128,13 @@ struct fs_setattr {
 struct fs_statfs {
 	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid;
 	uint32_t namelen;
+};
+
+/* Finds an object again when every descriptor is lost; plain data, `size` 0 finds nothing. */
+struct fs_handle {
+	uint8_t size; /* bytes used */
+	uint8_t type;
+	uint8_t bytes[46];
 };
 
 struct fs_dirent {
@@ -146,12 +174,23 @@ struct fs_ops {
 	int (*walk)(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 		    struct fs_attr *attr);
 
+	/* As walk, but for "."; only tells the attributes and pins nothing. */
+	int (*lookup)(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr);
+
 	/* Where `node` is now: pins the directory that holds it and copies its name
 	 * (FS_NAME_MAX + 1 bytes). Of the root: the root itself and "/". ENOENT when it
 	 * was unlinked or moved out of the export. */
 	int (*parent)(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 
 	void (*forget)(struct fs *fs, struct fs_node node);
+
+	/* What finds `node` again in another process. EOPNOTSUPP, EOVERFLOW: nothing does. */
+	int (*handle)(struct fs *fs, struct fs_node node, struct fs_handle *handle);
+
+	/* Pins what a handle stands for. The handle may be forged; the object is beneath the root
+	 * all the same. ESTALE: it is not there (any more). EPERM: this process may not. */
+	int (*restore)(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+		       struct fs_attr *attr);
 
 	int (*getattr)(struct fs *fs, struct fs_node node, struct fs_attr *attr);
 
@@ -179,6 +218,9 @@ struct fs_ops {
 		      struct fs_attr *attr);
 
 	void (*close)(struct fs *fs, struct fs_file file);
+
+	/* Pins the object of an open file. */
+	int (*pin)(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 
 	/* As pread(2) and pwrite(2); never more than SSIZE_MAX bytes. fs_read() with
 	 * nowait: -EAGAIN when not all that could be had (up to the end of the file) can be
@@ -258,11 +300,13 @@ int fs_name_check(const char *name, enum fs_name_use use);
 
 /* The calls. Same parameters and results as the slots above, names and ranges checked: an
  * offset beyond INT64_MAX is EINVAL, offset + size beyond it EINVAL (read) or EFBIG (write);
- * nanoseconds of 10^9 and more are EINVAL. Two do more than their slots:
+ * nanoseconds of 10^9 and more are EINVAL. Some do more than their slots:
  *  - fs_walk() also answers "." (the directory itself, pinned once more) and ".." (its parent; of
  *    the root the root);
  *  - fs_create() takes O_EXCL; without it an existing regular file is opened as it is, owner and
- *    mode untouched (EISDIR, ENXIO, ELOOP for anything else).
+ *    mode untouched (EISDIR, ENXIO, ELOOP for anything else);
+ *  - those that take an intent can be made a second time by the process that follows a dead one.
+ *    NULL: nobody follows; that saves looking beforehand.
  * All take `fs` not NULL. */
 void fs_destroy(struct fs *fs); /* takes NULL */
 int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
@@ -270,39 +314,49 @@ int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node 
 	    struct fs_attr *attr);
 int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 void fs_forget(struct fs *fs, struct fs_node node); /* takes FS_NO_NODE */
+int fs_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr);
+int fs_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle); /* zeros on failure */
+int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+	       struct fs_attr *attr);
 int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr);
 int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 	       const struct fs_setattr *set);
 int fs_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size);
 int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
-	      struct fs_cred cred, struct fs_node *node, struct fs_file *file,
-	      struct fs_attr *attr);
+	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
+	      struct fs_intent *intent);
 void fs_close(struct fs *fs, struct fs_file file); /* takes FS_NO_FILE */
 ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		bool nowait);
-ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset);
+ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset,
+		 struct fs_intent *intent);
 int fs_fsync(struct fs *fs, struct fs_file file, bool datasync);
 int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
 	       void *arg);
 int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
-	     struct fs_cred cred, struct fs_attr *attr);
+	     struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent);
 int fs_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
-	       struct fs_cred cred, struct fs_attr *attr);
+	       struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent);
 int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode, uint32_t major,
-	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr);
-int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name);
+	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent);
+int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
+	    struct fs_intent *intent);
 int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
-	      const char *newname);
-int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir);
+	      const char *newname, struct fs_intent *intent);
+int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir,
+	      struct fs_intent *intent);
 int fs_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st);
 ssize_t fs_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size);
 ssize_t fs_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t size);
 int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf, size_t size,
-		int flags);
-int fs_removexattr(struct fs *fs, struct fs_node node, const char *name);
+		int flags, struct fs_intent *intent);
+int fs_removexattr(struct fs *fs, struct fs_node node, const char *name, struct fs_intent *intent);
 int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
 int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+
+/* Whether a call was, or may have been, made with this intent. Takes NULL: no. */
+bool fs_intent_begun(const struct fs_intent *intent);
 
 /* The drivers. Each create function gives an fs to fs_destroy(), or -errno with a text in
  * `err` (of `errlen` bytes) that an administrator can act on. */

@@ -70,6 +70,11 @@ int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_no
 	return fd < 0 ? fd : local_pin(local_of(fs), fd, node, attr);
 }
 
+static int local_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
+{
+	return local_stat(local_of(fs), dir.id, name, attr);
+}
+
 void local_forget(struct fs *fs, struct fs_node node)
 {
 	(void)fs;
@@ -190,12 +195,14 @@ static const struct fs_ops local_ops = {
 	.destroy = local_destroy,
 	.root = local_root,
 	.walk = local_walk,
+	.lookup = local_lookup,
 	.parent = local_parent,
 	.forget = local_forget,
 	.getattr = local_getattr,
 	.setattr = local_setattr,
 	.readlink = local_readlink,
 	.open = local_open,
+	.pin = local_pin_file,
 	.create = local_create,
 	.close = local_close,
 	.read = local_read,

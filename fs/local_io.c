@@ -20,8 +20,16 @@ int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *fi
 		fd = local_reopen(local, node.id, flags & ~O_NOATIME);
 	if (fd < 0)
 		return fd;
-	*file = (struct fs_file){.id = fd, .flags = (uint32_t)flags & O_ACCMODE};
+	*file = (struct fs_file){.id = fd};
 	return 0;
+}
+
+int local_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr)
+{
+	struct local *local = local_of(fs);
+	int fd = local_reopen(local, file.id, O_PATH);
+
+	return fd < 0 ? fd : local_pin(local, fd, node, attr);
 }
 
 void local_close(struct fs *fs, struct fs_file file)

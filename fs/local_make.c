@@ -38,7 +38,7 @@ int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
 		return path;
 	ret = local_pin(local, path, node, attr);
 	if (ret == 0)
-		*file = (struct fs_file){.id = take_fd(&fd), .flags = (uint32_t)flags & O_ACCMODE};
+		*file = (struct fs_file){.id = take_fd(&fd)};
 	return ret;
 }
 

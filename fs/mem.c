@@ -229,6 +229,17 @@ int mem_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node
 	return entry ? mem_pin_attr(entry->inode, node, attr) : -ENOENT;
 }
 
+static int mem_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	struct mem_entry *entry = mem_find(mem, mem_inode(mem, dir), name);
+
+	if (!entry)
+		return -ENOENT;
+	*attr = entry->inode->attr;
+	return 0;
+}
+
 static int mem_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
 {
 	_locked_ struct mem *mem = mem_enter(fs);
@@ -515,12 +526,14 @@ static const struct fs_ops mem_ops = {
 	.destroy = mem_destroy,
 	.root = mem_root,
 	.walk = mem_walk,
+	.lookup = mem_lookup,
 	.parent = mem_parent,
 	.forget = mem_forget,
 	.getattr = mem_getattr,
 	.setattr = mem_setattr,
 	.readlink = mem_readlink,
 	.open = mem_open,
+	.pin = mem_pin_file,
 	.create = mem_create,
 	.close = mem_close,
 	.read = mem_read,

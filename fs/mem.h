@@ -133,6 +133,7 @@ int mem_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file
 int mem_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 	       struct fs_cred cred, struct fs_node *node, struct fs_file *file,
 	       struct fs_attr *attr);
+int mem_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 void mem_close(struct fs *fs, struct fs_file file);
 ssize_t mem_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		 bool nowait);

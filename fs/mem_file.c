@@ -40,7 +40,7 @@ static int mem_open_inode(struct mem *mem, struct mem_inode *inode, int flags, s
 	inode->pins++;
 	if (flags & O_TRUNC)
 		mem_truncate(inode, 0);
-	*file = (struct fs_file){.id = id, .flags = (uint32_t)flags & O_ACCMODE};
+	*file = (struct fs_file){.id = id};
 	return 0;
 }
 
@@ -62,6 +62,13 @@ int mem_create(struct fs *fs, struct fs_node dir, const char *name, int flags, u
 	if (ret == 0)
 		ret = mem_open_inode(mem, inode, flags, file);
 	return ret ? ret : mem_pin_attr(inode, node, attr);
+}
+
+int mem_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+
+	return mem_pin_attr(mem_file(mem, file)->inode, node, attr);
 }
 
 /* The chunk with this index, or where it would stand. */

@@ -26,7 +26,7 @@ int do_mkdir_ask(struct req *req)
 
 	req->cred.gid = t->gid;
 	return fs_mkdir(req->session->fs, req->node->fs, t->name.text, t->mode, req->cred,
-			&req->attr);
+			&req->attr, NULL);
 }
 
 int do_symlink_ask(struct req *req)
@@ -35,7 +35,7 @@ int do_symlink_ask(struct req *req)
 
 	req->cred.gid = t->gid;
 	return fs_symlink(req->session->fs, req->node->fs, t->name.text, t->target.text, req->cred,
-			  &req->attr);
+			  &req->attr, NULL);
 }
 
 int do_mknod_ask(struct req *req)
@@ -44,12 +44,13 @@ int do_mknod_ask(struct req *req)
 
 	req->cred.gid = t->gid;
 	return fs_mknod(req->session->fs, req->node->fs, t->name.text, t->mode, t->major, t->minor,
-			req->cred, &req->attr);
+			req->cred, &req->attr, NULL);
 }
 
 int do_link_ask(struct req *req)
 {
-	return fs_link(req->session->fs, req->node->fs, req->dnode->fs, req->t.Tlink.name.text);
+	return fs_link(req->session->fs, req->node->fs, req->dnode->fs, req->t.Tlink.name.text,
+		       NULL);
 }
 
 int do_renameat_ask(struct req *req)
@@ -57,7 +58,7 @@ int do_renameat_ask(struct req *req)
 	const struct p9_Trenameat *t = &req->t.Trenameat;
 
 	return fs_rename(req->session->fs, req->node->fs, t->oldname.text, req->dnode->fs,
-			 t->newname.text);
+			 t->newname.text, NULL);
 }
 
 /* Where the fid's object is now; the root is not to be moved or removed. */
@@ -80,7 +81,8 @@ int do_rename_ask(struct req *req)
 
 	if (err < 0)
 		return err;
-	err = fs_rename(req->session->fs, dir, name, req->dnode->fs, req->t.Trename.name.text);
+	err = fs_rename(req->session->fs, dir, name, req->dnode->fs, req->t.Trename.name.text,
+			NULL);
 	fs_forget(req->session->fs, dir);
 	return err;
 }
@@ -93,7 +95,7 @@ int do_remove_ask(struct req *req)
 
 	if (err < 0)
 		return err;
-	err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->fs.type));
+	err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->fs.type), NULL);
 	fs_forget(req->session->fs, dir);
 	return err;
 }
@@ -108,7 +110,7 @@ int do_unlinkat_ask(struct req *req)
 	const struct p9_Tunlinkat *t = &req->t.Tunlinkat;
 
 	return fs_unlink(req->session->fs, req->node->fs, t->name.text,
-			 (t->flags & P9_AT_REMOVEDIR) != 0);
+			 (t->flags & P9_AT_REMOVEDIR) != 0, NULL);
 }
 
 /* ---- listing ---- */

@@ -92,7 +92,7 @@ int do_lcreate_ask(struct req *req)
 
 	req->cred.gid = t->gid;
 	return fs_create(req->session->fs, req->node->fs, t->name.text, flags, t->mode, req->cred,
-			 &req->new_node, &req->new_file, &req->attr);
+			 &req->new_node, &req->new_file, &req->attr, NULL);
 }
 
 /* The fid turns from the directory to the new file. */
@@ -157,7 +157,8 @@ int do_write_ask(struct req *req)
 {
 	const struct p9_Twrite *t = &req->t.Twrite;
 
-	return (int)fs_write(req->session->fs, req->file, t->data.bytes, t->data.len, t->offset);
+	return (int)fs_write(req->session->fs, req->file, t->data.bytes, t->data.len, t->offset,
+			     NULL);
 }
 
 int do_write_commit(struct req *req)

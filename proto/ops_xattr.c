@@ -142,10 +142,10 @@ int xattr_store_ask(struct req *req)
 	int flags = 0;
 
 	if (xattr->size == 0 && xattr->flags == P9_XATTR_REPLACE)
-		return fs_removexattr(fs, req->node->fs, xattr->name);
+		return fs_removexattr(fs, req->node->fs, xattr->name, NULL);
 	if (xattr->flags == P9_XATTR_CREATE)
 		flags = XATTR_CREATE;
 	else if (xattr->flags == P9_XATTR_REPLACE)
 		flags = XATTR_REPLACE;
-	return fs_setxattr(fs, req->node->fs, xattr->name, xattr->value, xattr->size, flags);
+	return fs_setxattr(fs, req->node->fs, xattr->name, xattr->value, xattr->size, flags, NULL);
 }

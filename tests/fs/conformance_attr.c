@@ -282,13 +282,13 @@ static void make_each(struct world *w, struct fs_node dir, struct fs_cred cred,
 	struct fs_node node;
 	struct fs_file file;
 
-	OK(fs_create(w->fs, dir, "f", O_RDWR | O_EXCL, 0640, cred, &node, &file, &attr[0]));
+	OK(fs_create(w->fs, dir, "f", O_RDWR | O_EXCL, 0640, cred, &node, &file, &attr[0], NULL));
 	put_text(w, file, "text", 0);
 	fs_close(w->fs, file);
 	put(w, node);
-	OK(fs_mkdir(w->fs, dir, "d", 0750, cred, &attr[1]));
-	OK(fs_symlink(w->fs, dir, "l", "t", cred, &attr[2]));
-	OK(fs_mknod(w->fs, dir, "p", S_IFIFO | 0600, 0, 0, cred, &attr[3]));
+	OK(fs_mkdir(w->fs, dir, "d", 0750, cred, &attr[1], NULL));
+	OK(fs_symlink(w->fs, dir, "l", "t", cred, &attr[2], NULL));
+	OK(fs_mknod(w->fs, dir, "p", S_IFIFO | 0600, 0, 0, cred, &attr[3], NULL));
 }
 
 static void new_objects_belong_to_whom_they_should(void)
@@ -326,7 +326,7 @@ static void host_permissions_do_not_stop_a_guest(void)
 	OK(fs_setattr(w.fs, dir, FS_NO_FILE, SET(.valid = FS_SET_MODE, .mode = 0)));
 	make_each(&w, dir, cred, attr);
 	CU_ASSERT_EQUAL(attr[0].uid, 1000);
-	OK(fs_mknod(w.fs, dir, "c", S_IFCHR | 0600, 1, 3, cred, &attr[0]));
+	OK(fs_mknod(w.fs, dir, "c", S_IFCHR | 0600, 1, 3, cred, &attr[0], NULL));
 	CU_ASSERT_EQUAL(attr[0].uid, 1000);
 	put(&w, dir);
 }
@@ -343,9 +343,9 @@ static void unknown_creators_are_the_drivers_choice(void)
 	}
 	if (!subject->sets_owner)
 		return;
-	OK(fs_mkdir(w.fs, w.root, "gid", 0755, (struct fs_cred){(uint32_t)-1, 77}, &attr[0]));
+	OK(fs_mkdir(w.fs, w.root, "gid", 0755, (struct fs_cred){(uint32_t)-1, 77}, &attr[0], NULL));
 	CU_ASSERT_EQUAL(attr[0].gid, 77);
-	OK(fs_mkdir(w.fs, w.root, "uid", 0755, (struct fs_cred){88, (uint32_t)-1}, &attr[0]));
+	OK(fs_mkdir(w.fs, w.root, "uid", 0755, (struct fs_cred){88, (uint32_t)-1}, &attr[0], NULL));
 	CU_ASSERT_EQUAL(attr[0].uid, 88);
 }
 

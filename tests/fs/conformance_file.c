@@ -16,10 +16,10 @@ static void access_modes_are_kept(void)
 	char c;
 
 	CU_ASSERT_EQUAL(fs_read(w.fs, r, &c, 1, 0, false), 1);
-	FAILS(EBADF, fs_write(w.fs, r, "x", 1, 0));
+	FAILS(EBADF, fs_write(w.fs, r, "x", 1, 0, NULL));
 	FAILS(EBADF, fs_read(w.fs, o, &c, 1, 0, false));
 	FAILS(EBADF, fs_read(w.fs, o, &c, 1, 0, true));
-	CU_ASSERT_EQUAL(fs_write(w.fs, o, "x", 1, 0), 1);
+	CU_ASSERT_EQUAL(fs_write(w.fs, o, "x", 1, 0, NULL), 1);
 	CU_ASSERT(has_text(&w, r, "xext"));
 	fs_close(w.fs, o);
 	fs_close(w.fs, r);
@@ -93,7 +93,8 @@ static void create_gives_node_file_and_attr(void)
 	struct fs_file file;
 	struct fs_attr attr;
 
-	OK(fs_create(w.fs, w.root, "f", O_RDWR, S_IFREG | 0666, ANYBODY, &node, &file, &attr));
+	OK(fs_create(w.fs, w.root, "f", O_RDWR, S_IFREG | 0666, ANYBODY, &node, &file, &attr,
+		     NULL));
 	CU_ASSERT_EQUAL(node.type, S_IFREG);
 	CU_ASSERT_EQUAL(attr.mode, S_IFREG | 0666);
 	CU_ASSERT_EQUAL(attr.size, 0);
@@ -120,7 +121,7 @@ static void create_opens_in_any_mode(void)
 	for (uint32_t i = 0; i < countof(modes); i++) {
 		snprintf(name, sizeof(name), "%u", i);
 		OK(fs_create(w.fs, w.root, name, O_RDWR | O_EXCL, modes[i], ANYBODY, &node, &file,
-			     &attr));
+			     &attr, NULL));
 		CU_ASSERT_EQUAL(attr.mode, S_IFREG | modes[i]);
 		put_text(&w, file, "text", 0);
 		CU_ASSERT(has_text(&w, file, "text"));
@@ -137,7 +138,7 @@ static void create_without_excl_opens_what_is_there(void)
 	struct fs_cred cred = {.uid = 12345, .gid = 12345};
 	struct fs_file file;
 
-	OK(fs_create(w.fs, w.root, "file", O_RDWR, 0600, cred, &node, &file, &attr));
+	OK(fs_create(w.fs, w.root, "file", O_RDWR, 0600, cred, &node, &file, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.path, before.path);
 	CU_ASSERT_EQUAL(attr.mode, before.mode);
 	CU_ASSERT_EQUAL(attr.uid, before.uid);
@@ -145,7 +146,8 @@ static void create_without_excl_opens_what_is_there(void)
 	CU_ASSERT(has_text(&w, file, "text"));
 	fs_close(w.fs, file);
 	put(&w, node);
-	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_TRUNC, 0600, cred, &node, &file, &attr));
+	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_TRUNC, 0600, cred, &node, &file, &attr,
+		     NULL));
 	CU_ASSERT_EQUAL(attr.size, 0);
 	fs_close(w.fs, file);
 	put(&w, node);
@@ -217,7 +219,7 @@ static void a_read_without_waiting_is_whole_or_refused(void)
 
 	for (size_t i = 0; i < SIZE; i++)
 		data[i] = (char)(i * 31 >> 3);
-	CU_ASSERT_EQUAL(fs_write(w.fs, file, data, SIZE, 0), SIZE);
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, data, SIZE, 0, NULL), SIZE);
 	n = fs_read(w.fs, file, back, SIZE, 0, true);
 	CU_ASSERT(n == SIZE || n == -EAGAIN);
 	CU_ASSERT(n < 0 || memcmp(data, back, SIZE) == 0);
@@ -284,10 +286,10 @@ static void ranges_beyond_63_bits_are_refused(void)
 		FAILS(EINVAL, fs_read(w.fs, file, buf, 2, offsets[i], false));
 		FAILS(EINVAL, fs_read(w.fs, file, buf, 2, offsets[i], true));
 		FAILS(offsets[i] > INT64_MAX ? EINVAL : EFBIG,
-		      fs_write(w.fs, file, buf, 2, offsets[i]));
+		      fs_write(w.fs, file, buf, 2, offsets[i], NULL));
 	}
 	FAILS(EINVAL, fs_read(w.fs, file, buf, SIZE_MAX, 0, false));
-	FAILS(EFBIG, fs_write(w.fs, file, buf, SIZE_MAX, 1));
+	FAILS(EFBIG, fs_write(w.fs, file, buf, SIZE_MAX, 1, NULL));
 	CU_ASSERT_EQUAL(fs_read(w.fs, file, buf, 2, INT64_MAX - 2, false), 0);
 	CU_ASSERT(node_has_text(&w, node, "text"));
 	fs_close(w.fs, file);
@@ -317,7 +319,7 @@ static void directories_are_neither_read_nor_written(void)
 
 	FAILS(EISDIR, fs_read(w.fs, dir, &c, 1, 0, false));
 	FAILS(EISDIR, fs_read(w.fs, dir, &c, 1, 0, true));
-	FAILS(EBADF, fs_write(w.fs, dir, &c, 1, 0));
+	FAILS(EBADF, fs_write(w.fs, dir, &c, 1, 0, NULL));
 	fs_close(w.fs, dir);
 }
 

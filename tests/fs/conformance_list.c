@@ -68,7 +68,7 @@ static void make_numbered(struct world *w, struct fs_node dir, unsigned from, un
 
 	for (unsigned i = from; i < to; i++) {
 		snprintf(name, sizeof(name), "%u", i);
-		OK(fs_mknod(w->fs, dir, name, 0644, 0, 0, ANYBODY, &attr));
+		OK(fs_mknod(w->fs, dir, name, 0644, 0, 0, ANYBODY, &attr, NULL));
 	}
 }
 
@@ -77,7 +77,7 @@ static void unlink_numbered(struct world *w, struct fs_node dir, unsigned number
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u", number);
-	OK(fs_unlink(w->fs, dir, name, false));
+	OK(fs_unlink(w->fs, dir, name, false, NULL));
 }
 
 static void a_listing_has_all_entries_and_dots(void)
@@ -260,7 +260,7 @@ static void ten_thousand_entries_are_listed(void)
 	fs_close(w.fs, dir);
 	for (unsigned i = 0; i < COUNT; i++)
 		unlink_numbered(&w, big, i);
-	OK(fs_unlink(w.fs, w.root, "big", true));
+	OK(fs_unlink(w.fs, w.root, "big", true, NULL));
 	free(l);
 	put(&w, big);
 }

@@ -71,7 +71,7 @@ static void create_exclusively(struct crew *crew, unsigned number)
 
 		snprintf(name, sizeof(name), "%d", i);
 		ret = fs_create(w->fs, w->root, name, O_RDWR | O_EXCL, 0644, ANYBODY, &node, &file,
-				&attr);
+				&attr, NULL);
 		expect(crew, ret == 0 || ret == -EEXIST);
 		crew->wins += ret == 0;
 		fs_close(w->fs, file);
@@ -99,14 +99,14 @@ static void create_and_unlink(struct crew *crew, unsigned number)
 		int ret;
 
 		if (number == 0) {
-			ret = fs_unlink(w->fs, w->root, "contested", false);
+			ret = fs_unlink(w->fs, w->root, "contested", false, NULL);
 			expect(crew, ret == 0 || ret == -ENOENT);
 			continue;
 		}
 		ret = fs_create(w->fs, w->root, "contested", O_RDWR, 0644, ANYBODY, &node, &file,
-				&attr);
+				&attr, NULL);
 		expect(crew, ret == 0);
-		expect(crew, fs_write(w->fs, file, "x", 1, 0) == 1);
+		expect(crew, fs_write(w->fs, file, "x", 1, 0, NULL) == 1);
 		fs_close(w->fs, file);
 		fs_forget(w->fs, node);
 	}
@@ -126,7 +126,7 @@ static void append_lines(struct crew *crew, unsigned number)
 
 	memset(line, 'a' + (int)number, sizeof(line));
 	for (int i = 0; i < 200; i++)
-		expect(crew, fs_write(crew->w->fs, crew->file, line, sizeof(line), 0) == 16);
+		expect(crew, fs_write(crew->w->fs, crew->file, line, sizeof(line), 0, NULL) == 16);
 }
 
 static void appended_lines_stay_whole(void)
@@ -157,7 +157,7 @@ static void write_own_part(struct crew *crew, unsigned number)
 		uint64_t at = (number + (unsigned)i * THREADS) * sizeof(part);
 
 		memset(part, (int)number + i, sizeof(part));
-		expect(crew, fs_write(fs, crew->file, part, sizeof(part), at) == 1000);
+		expect(crew, fs_write(fs, crew->file, part, sizeof(part), at, NULL) == 1000);
 		expect(crew, fs_read(fs, crew->file, back, sizeof(back), at, false) == 1000);
 		expect(crew, memcmp(part, back, sizeof(part)) == 0);
 	}
@@ -203,12 +203,12 @@ static void make_and_remove_below(struct crew *crew, unsigned number, struct fs_
 
 	expect(crew, ret == 0 || ret == -ENOENT);
 	fs_forget(fs, up);
-	ret = fs_symlink(fs, dir, link, "x", cred, &attr);
+	ret = fs_symlink(fs, dir, link, "x", cred, &attr, NULL);
 	expect(crew, ret == 0 || ret == -ENOENT);
 	if (ret)
 		return;
 	expect(crew, !subject->sets_owner || (attr.uid == cred.uid && attr.gid == cred.gid));
-	expect(crew, fs_unlink(fs, dir, link, false) == 0);
+	expect(crew, fs_unlink(fs, dir, link, false, NULL) == 0);
 }
 
 /* Everything at once, on names the others use too: any answer but a wrong one will do. */
@@ -221,10 +221,10 @@ static void do_everything(struct crew *crew, unsigned number)
 
 	for (unsigned i = 0; i < 60; i++) {
 		const char *one = names[(i + number) % 3], *two = names[i * 7 % 3];
-		int ret = fs_mkdir(fs, root, one, 0755, ANYBODY, &attr);
+		int ret = fs_mkdir(fs, root, one, 0755, ANYBODY, &attr, NULL);
 
 		expect(crew, ret == 0 || ret == -EEXIST || ret == -ENOENT);
-		ret = fs_rename(fs, root, one, root, two);
+		ret = fs_rename(fs, root, one, root, two, NULL);
 		expect(crew, ret == 0 || ret == -ENOENT || ret == -ENOTEMPTY);
 		list_root(crew);
 		ret = fs_walk(fs, root, two, &node, &attr);
@@ -234,7 +234,7 @@ static void do_everything(struct crew *crew, unsigned number)
 			expect(crew, fs_getattr(fs, node, &attr) == 0);
 			fs_forget(fs, node);
 		}
-		ret = fs_unlink(fs, root, two, true);
+		ret = fs_unlink(fs, root, two, true, NULL);
 		expect(crew, ret == 0 || ret == -ENOENT || ret == -ENOTEMPTY);
 	}
 }

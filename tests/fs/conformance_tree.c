@@ -57,7 +57,7 @@ static void dot_is_the_directory_pinned_once_more(void)
 
 	put(&w, dir);
 	CU_ASSERT_EQUAL(attr_of(&w, again).path, path);
-	OK(fs_unlink(w.fs, w.root, "dir", true));
+	OK(fs_unlink(w.fs, w.root, "dir", true, NULL));
 	dir = find(&w, again, ".");
 	CU_ASSERT_EQUAL(attr_of(&w, dir).path, path);
 	put(&w, dir);
@@ -73,9 +73,9 @@ static void dotdot_is_the_parent_and_stops_at_the_root(void)
 	CU_ASSERT_EQUAL(attr_at(&w, b, "..").path, attr_of(&w, a).path);
 	CU_ASSERT_EQUAL(attr_at(&w, a, "..").path, root);
 	CU_ASSERT_EQUAL(attr_at(&w, w.root, "..").path, root);
-	OK(fs_rename(w.fs, a, "b", w.root, "b"));
+	OK(fs_rename(w.fs, a, "b", w.root, "b", NULL));
 	CU_ASSERT_EQUAL(attr_at(&w, b, "..").path, root);
-	OK(fs_unlink(w.fs, w.root, "b", true));
+	OK(fs_unlink(w.fs, w.root, "b", true, NULL));
 	FAILS(ENOENT, walk_error(&w, b, ".."));
 	put(&w, b);
 	put(&w, a);
@@ -105,11 +105,11 @@ static void parent_tells_directory_and_name(void)
 	parent_is(&w, dir, w.root, "dir");
 	parent_is(&w, file, dir, "file");
 	parent_is(&w, link, dir, "link");
-	OK(fs_rename(w.fs, dir, "file", w.root, "renamed"));
+	OK(fs_rename(w.fs, dir, "file", w.root, "renamed", NULL));
 	parent_is(&w, file, w.root, "renamed");
-	OK(fs_rename(w.fs, w.root, "dir", w.root, "elsewhere"));
+	OK(fs_rename(w.fs, w.root, "dir", w.root, "elsewhere", NULL));
 	parent_is(&w, link, dir, "link");
-	OK(fs_unlink(w.fs, w.root, "renamed", false));
+	OK(fs_unlink(w.fs, w.root, "renamed", false, NULL));
 	FAILS(ENOENT, fs_parent(w.fs, file, &none, name));
 	put(&w, make_file(&w, w.root, "renamed", ""));
 	FAILS(ENOENT, fs_parent(w.fs, file, &none, name));
@@ -125,7 +125,7 @@ static void parent_is_not_fooled_by_names(void)
 	char longest[FS_NAME_MAX + 1], name[FS_NAME_MAX + 1];
 	struct fs_node file = make_file(&w, w.root, "a", ""), other, none;
 
-	OK(fs_unlink(w.fs, w.root, "a", false));
+	OK(fs_unlink(w.fs, w.root, "a", false, NULL));
 	other = make_file(&w, w.root, "a (deleted)", "");
 	FAILS(ENOENT, fs_parent(w.fs, file, &none, name));
 	parent_is(&w, other, w.root, "a (deleted)");
@@ -136,7 +136,7 @@ static void parent_is_not_fooled_by_names(void)
 	longest[FS_NAME_MAX] = '\0';
 	file = make_file(&w, w.root, longest, "");
 	parent_is(&w, file, w.root, longest);
-	OK(fs_unlink(w.fs, w.root, longest, false));
+	OK(fs_unlink(w.fs, w.root, longest, false, NULL));
 	FAILS(ENOENT, fs_parent(w.fs, file, &none, name));
 	put(&w, file);
 }
@@ -161,14 +161,14 @@ static void bad_names_are_refused_everywhere(void)
 
 		FAILS(walk[i], walk_error(&w, w.root, name));
 		FAILS(make[i], create_error(&w, w.root, name, O_RDWR));
-		FAILS(make[i], fs_mkdir(w.fs, w.root, name, 0755, ANYBODY, &attr));
-		FAILS(make[i], fs_symlink(w.fs, w.root, name, "t", ANYBODY, &attr));
-		FAILS(make[i], fs_mknod(w.fs, w.root, name, 0644, 0, 0, ANYBODY, &attr));
-		FAILS(make[i], fs_link(w.fs, file, w.root, name));
-		FAILS(rename[i], fs_rename(w.fs, w.root, name, w.root, "new"));
-		FAILS(rename[i], fs_rename(w.fs, w.root, "file", w.root, name));
-		FAILS(unlink[i], fs_unlink(w.fs, w.root, name, false));
-		FAILS(unlink[i], fs_unlink(w.fs, w.root, name, true));
+		FAILS(make[i], fs_mkdir(w.fs, w.root, name, 0755, ANYBODY, &attr, NULL));
+		FAILS(make[i], fs_symlink(w.fs, w.root, name, "t", ANYBODY, &attr, NULL));
+		FAILS(make[i], fs_mknod(w.fs, w.root, name, 0644, 0, 0, ANYBODY, &attr, NULL));
+		FAILS(make[i], fs_link(w.fs, file, w.root, name, NULL));
+		FAILS(rename[i], fs_rename(w.fs, w.root, name, w.root, "new", NULL));
+		FAILS(rename[i], fs_rename(w.fs, w.root, "file", w.root, name, NULL));
+		FAILS(unlink[i], fs_unlink(w.fs, w.root, name, false, NULL));
+		FAILS(unlink[i], fs_unlink(w.fs, w.root, name, true, NULL));
 	}
 	put(&w, file);
 }
@@ -197,13 +197,13 @@ static void everything_needs_a_directory(void)
 	struct fs_attr attr;
 
 	FAILS(ENOTDIR, create_error(&w, file, "x", O_RDWR));
-	FAILS(ENOTDIR, fs_mkdir(w.fs, file, "x", 0755, ANYBODY, &attr));
-	FAILS(ENOTDIR, fs_symlink(w.fs, file, "x", "t", ANYBODY, &attr));
-	FAILS(ENOTDIR, fs_mknod(w.fs, file, "x", 0644, 0, 0, ANYBODY, &attr));
-	FAILS(ENOTDIR, fs_link(w.fs, file, file, "x"));
-	FAILS(ENOTDIR, fs_rename(w.fs, w.root, "file", file, "x"));
-	FAILS(ENOTDIR, fs_rename(w.fs, file, "x", w.root, "y"));
-	FAILS(ENOTDIR, fs_unlink(w.fs, file, "x", false));
+	FAILS(ENOTDIR, fs_mkdir(w.fs, file, "x", 0755, ANYBODY, &attr, NULL));
+	FAILS(ENOTDIR, fs_symlink(w.fs, file, "x", "t", ANYBODY, &attr, NULL));
+	FAILS(ENOTDIR, fs_mknod(w.fs, file, "x", 0644, 0, 0, ANYBODY, &attr, NULL));
+	FAILS(ENOTDIR, fs_link(w.fs, file, file, "x", NULL));
+	FAILS(ENOTDIR, fs_rename(w.fs, w.root, "file", file, "x", NULL));
+	FAILS(ENOTDIR, fs_rename(w.fs, file, "x", w.root, "y", NULL));
+	FAILS(ENOTDIR, fs_unlink(w.fs, file, "x", false, NULL));
 	put(&w, file);
 }
 
@@ -216,11 +216,11 @@ static void a_taken_name_cannot_be_made(void)
 	put(&w, make_link(&w, w.root, "link", "nowhere"));
 	FAILS(EEXIST, create_error(&w, w.root, "file", O_RDWR | O_EXCL));
 	FAILS(EEXIST, create_error(&w, w.root, "link", O_RDWR | O_EXCL));
-	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "file", 0755, ANYBODY, &attr));
-	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "link", 0755, ANYBODY, &attr));
-	FAILS(EEXIST, fs_symlink(w.fs, w.root, "file", "t", ANYBODY, &attr));
-	FAILS(EEXIST, fs_mknod(w.fs, w.root, "file", 0644, 0, 0, ANYBODY, &attr));
-	FAILS(EEXIST, fs_link(w.fs, file, w.root, "link"));
+	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "file", 0755, ANYBODY, &attr, NULL));
+	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "link", 0755, ANYBODY, &attr, NULL));
+	FAILS(EEXIST, fs_symlink(w.fs, w.root, "file", "t", ANYBODY, &attr, NULL));
+	FAILS(EEXIST, fs_mknod(w.fs, w.root, "file", 0644, 0, 0, ANYBODY, &attr, NULL));
+	FAILS(EEXIST, fs_link(w.fs, file, w.root, "link", NULL));
 	FAILS(ENOENT, walk_error(&w, w.root, "nowhere"));
 	CU_ASSERT(node_has_text(&w, file, "text"));
 	put(&w, file);
@@ -233,10 +233,10 @@ static void made_directories_are_counted_as_links(void)
 
 	CU_ASSERT_EQUAL(attr_of(&w, sub).nlink, 2);
 	CU_ASSERT_EQUAL(attr_of(&w, dir).nlink, 3);
-	OK(fs_rename(w.fs, dir, "sub", w.root, "sub"));
+	OK(fs_rename(w.fs, dir, "sub", w.root, "sub", NULL));
 	CU_ASSERT_EQUAL(attr_of(&w, dir).nlink, 2);
 	CU_ASSERT_EQUAL(attr_of(&w, w.root).nlink, 4);
-	OK(fs_unlink(w.fs, w.root, "sub", true));
+	OK(fs_unlink(w.fs, w.root, "sub", true, NULL));
 	CU_ASSERT_EQUAL(attr_of(&w, w.root).nlink, 3);
 	put(&w, sub);
 	put(&w, dir);
@@ -247,13 +247,13 @@ static void mkdir_keeps_setgid_and_sticky_bits(void)
 	_world_ struct world w = world();
 	struct fs_attr attr;
 
-	OK(fs_mkdir(w.fs, w.root, "all", S_IFDIR | 03777, ANYBODY, &attr));
+	OK(fs_mkdir(w.fs, w.root, "all", S_IFDIR | 03777, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 03777);
-	OK(fs_mkdir(w.fs, w.root, "setgid", 02750, ANYBODY, &attr));
+	OK(fs_mkdir(w.fs, w.root, "setgid", 02750, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 02750);
-	OK(fs_mkdir(w.fs, w.root, "sticky", 01700, ANYBODY, &attr));
+	OK(fs_mkdir(w.fs, w.root, "sticky", 01700, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 01700);
-	OK(fs_mkdir(w.fs, w.root, "open", 0777, ANYBODY, &attr));
+	OK(fs_mkdir(w.fs, w.root, "open", 0777, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 0777);
 	CU_ASSERT_EQUAL(attr_at(&w, w.root, "setgid").mode, S_IFDIR | 02750);
 }
@@ -283,14 +283,14 @@ static void symlinks_hold_any_target(void)
 		CU_ASSERT_EQUAL(attr_of(&w, link).size, strlen(targets[i]));
 		CU_ASSERT_EQUAL(fs_readlink(w.fs, link, two, 2), 2);
 		CU_ASSERT_EQUAL(memcmp(two, targets[i], 2), 0);
-		OK(fs_unlink(w.fs, w.root, "link", false));
+		OK(fs_unlink(w.fs, w.root, "link", false, NULL));
 		CU_ASSERT(target_is(&w, link, targets[i]));
 		put(&w, link);
 	}
-	FAILS(ENOENT, fs_symlink(w.fs, w.root, "link", "", ANYBODY, &attr));
+	FAILS(ENOENT, fs_symlink(w.fs, w.root, "link", "", ANYBODY, &attr, NULL));
 	longest[FS_TARGET_MAX] = 'l';
 	longest[FS_TARGET_MAX + 1] = '\0';
-	FAILS(ENAMETOOLONG, fs_symlink(w.fs, w.root, "link", longest, ANYBODY, &attr));
+	FAILS(ENAMETOOLONG, fs_symlink(w.fs, w.root, "link", longest, ANYBODY, &attr, NULL));
 }
 
 static void readlink_is_for_symlinks(void)
@@ -311,20 +311,20 @@ static void mknod_makes_the_kinds_it_should(void)
 	struct fs_attr attr;
 
 	for (size_t i = 0; i < (subject->sets_owner ? 5 : 3); i++) {
-		OK(fs_mknod(w.fs, w.root, "node", kinds[i] | 0640, 5, 300, ANYBODY, &attr));
+		OK(fs_mknod(w.fs, w.root, "node", kinds[i] | 0640, 5, 300, ANYBODY, &attr, NULL));
 		CU_ASSERT_EQUAL(attr.mode, kinds[i] | 0640);
 		CU_ASSERT_EQUAL(attr.rdev_major, i < 3 ? 0 : 5);
 		CU_ASSERT_EQUAL(attr.rdev_minor, i < 3 ? 0 : 300);
 		CU_ASSERT_EQUAL(attr_at(&w, w.root, "node").path, attr.path);
-		OK(fs_unlink(w.fs, w.root, "node", false));
+		OK(fs_unlink(w.fs, w.root, "node", false, NULL));
 	}
-	OK(fs_mknod(w.fs, w.root, "plain", 0600, 0, 0, ANYBODY, &attr));
+	OK(fs_mknod(w.fs, w.root, "plain", 0600, 0, 0, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFREG | 0600);
-	OK(fs_mknod(w.fs, w.root, "whiteout", S_IFCHR, 0, 0, ANYBODY, &attr));
+	OK(fs_mknod(w.fs, w.root, "whiteout", S_IFCHR, 0, 0, ANYBODY, &attr, NULL));
 	CU_ASSERT(S_ISCHR(attr.mode));
-	FAILS(EPERM, fs_mknod(w.fs, w.root, "x", S_IFDIR | 0755, 0, 0, ANYBODY, &attr));
-	FAILS(EINVAL, fs_mknod(w.fs, w.root, "x", S_IFLNK | 0777, 0, 0, ANYBODY, &attr));
-	FAILS(EINVAL, fs_mknod(w.fs, w.root, "x", S_IFMT, 0, 0, ANYBODY, &attr));
+	FAILS(EPERM, fs_mknod(w.fs, w.root, "x", S_IFDIR | 0755, 0, 0, ANYBODY, &attr, NULL));
+	FAILS(EINVAL, fs_mknod(w.fs, w.root, "x", S_IFLNK | 0777, 0, 0, ANYBODY, &attr, NULL));
+	FAILS(EINVAL, fs_mknod(w.fs, w.root, "x", S_IFMT, 0, 0, ANYBODY, &attr, NULL));
 }
 
 /* Everything but opening works on a special file, and none of it opens it. */
@@ -346,10 +346,10 @@ static void special_files_are_handled_unopened(void)
 		FAILS(EEXIST, create_error(&w, w.root, "node", O_RDWR | O_EXCL));
 		OK(fs_setattr(w.fs, node, FS_NO_FILE, &set));
 		FAILS(EINVAL, fs_setattr(w.fs, node, FS_NO_FILE, &size));
-		OK(fs_link(w.fs, node, w.root, "other"));
-		OK(fs_rename(w.fs, w.root, "other", w.root, "third"));
-		OK(fs_unlink(w.fs, w.root, "third", false));
-		OK(fs_unlink(w.fs, w.root, "node", false));
+		OK(fs_link(w.fs, node, w.root, "other", NULL));
+		OK(fs_rename(w.fs, w.root, "other", w.root, "third", NULL));
+		OK(fs_unlink(w.fs, w.root, "third", false, NULL));
+		OK(fs_unlink(w.fs, w.root, "node", false, NULL));
 		CU_ASSERT_EQUAL(attr_of(&w, node).mode, kinds[i] | 0604);
 		CU_ASSERT_EQUAL(attr_of(&w, node).mtime.sec, 77);
 		CU_ASSERT_EQUAL(attr_of(&w, node).nlink, 0);
@@ -363,14 +363,14 @@ static void hard_links_are_one_object(void)
 	struct fs_node dir = make_dir(&w, w.root, "dir"), file = make_file(&w, w.root, "a", "one");
 	struct fs_node other;
 
-	OK(fs_link(w.fs, file, dir, "b"));
+	OK(fs_link(w.fs, file, dir, "b", NULL));
 	CU_ASSERT_EQUAL(attr_at(&w, dir, "b").path, attr_of(&w, file).path);
 	CU_ASSERT_EQUAL(attr_of(&w, file).nlink, 2);
-	OK(fs_unlink(w.fs, w.root, "a", false));
+	OK(fs_unlink(w.fs, w.root, "a", false, NULL));
 	CU_ASSERT_EQUAL(attr_of(&w, file).nlink, 1);
 	other = find(&w, dir, "b");
 	CU_ASSERT(node_has_text(&w, other, "one"));
-	OK(fs_link(w.fs, other, w.root, "a"));
+	OK(fs_link(w.fs, other, w.root, "a", NULL));
 	put(&w, other);
 	put(&w, file);
 	put(&w, dir);
@@ -382,7 +382,7 @@ static void a_link_to_a_symlink_is_to_itself(void)
 	struct fs_node file = make_file(&w, w.root, "file", ""),
 		       link = make_link(&w, w.root, "link", "file"), other;
 
-	OK(fs_link(w.fs, link, w.root, "other"));
+	OK(fs_link(w.fs, link, w.root, "other", NULL));
 	other = find(&w, w.root, "other");
 	CU_ASSERT_EQUAL(other.type, S_IFLNK);
 	CU_ASSERT_EQUAL(attr_of(&w, other).path, attr_of(&w, link).path);
@@ -398,11 +398,11 @@ static void what_cannot_be_linked(void)
 	_world_ struct world w = world();
 	struct fs_node dir = make_dir(&w, w.root, "dir"), file = make_file(&w, w.root, "file", "");
 
-	FAILS(EPERM, fs_link(w.fs, dir, w.root, "x"));
-	FAILS(EPERM, fs_link(w.fs, w.root, dir, "x"));
-	OK(fs_unlink(w.fs, w.root, "file", false));
-	FAILS(ENOENT, fs_link(w.fs, file, w.root, "x"));
-	FAILS(ENOENT, fs_link(w.fs, file, w.root, "file"));
+	FAILS(EPERM, fs_link(w.fs, dir, w.root, "x", NULL));
+	FAILS(EPERM, fs_link(w.fs, w.root, dir, "x", NULL));
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	FAILS(ENOENT, fs_link(w.fs, file, w.root, "x", NULL));
+	FAILS(ENOENT, fs_link(w.fs, file, w.root, "file", NULL));
 	put(&w, file);
 	put(&w, dir);
 }
@@ -414,7 +414,7 @@ static void rename_moves_and_replaces(void)
 	struct fs_node b = make_file(&w, dir, "b", "B");
 	struct fs_file open = open_node(&w, b, O_RDWR);
 
-	OK(fs_rename(w.fs, w.root, "a", dir, "b"));
+	OK(fs_rename(w.fs, w.root, "a", dir, "b", NULL));
 	FAILS(ENOENT, walk_error(&w, w.root, "a"));
 	CU_ASSERT_EQUAL(attr_at(&w, dir, "b").path, attr_of(&w, a).path);
 	CU_ASSERT_EQUAL(attr_of(&w, b).nlink, 0);
@@ -434,7 +434,7 @@ static void rename_replaces_an_empty_directory(void)
 	struct fs_node a = make_dir(&w, w.root, "a"), b = make_dir(&w, w.root, "b");
 
 	put(&w, make_file(&w, a, "in", ""));
-	OK(fs_rename(w.fs, w.root, "a", w.root, "b"));
+	OK(fs_rename(w.fs, w.root, "a", w.root, "b", NULL));
 	CU_ASSERT_EQUAL(attr_at(&w, w.root, "b").path, attr_of(&w, a).path);
 	put(&w, find(&w, a, "in"));
 	FAILS(ENOENT, walk_error(&w, b, "in"));
@@ -451,13 +451,13 @@ static void what_cannot_be_renamed(void)
 
 	put(&w, make_dir(&w, w.root, "empty"));
 	put(&w, make_file(&w, w.root, "file", ""));
-	FAILS(ENOENT, fs_rename(w.fs, w.root, "missing", w.root, "x"));
-	FAILS(ENOTEMPTY, fs_rename(w.fs, w.root, "empty", w.root, "full"));
-	FAILS(EISDIR, fs_rename(w.fs, w.root, "file", w.root, "empty"));
-	FAILS(ENOTDIR, fs_rename(w.fs, w.root, "empty", w.root, "file"));
-	FAILS(EINVAL, fs_rename(w.fs, w.root, "full", sub, "x"));
-	FAILS(EINVAL, fs_rename(w.fs, w.root, "full", full, "x"));
-	FAILS(ENOTEMPTY, fs_rename(w.fs, full, "sub", w.root, "full"));
+	FAILS(ENOENT, fs_rename(w.fs, w.root, "missing", w.root, "x", NULL));
+	FAILS(ENOTEMPTY, fs_rename(w.fs, w.root, "empty", w.root, "full", NULL));
+	FAILS(EISDIR, fs_rename(w.fs, w.root, "file", w.root, "empty", NULL));
+	FAILS(ENOTDIR, fs_rename(w.fs, w.root, "empty", w.root, "file", NULL));
+	FAILS(EINVAL, fs_rename(w.fs, w.root, "full", sub, "x", NULL));
+	FAILS(EINVAL, fs_rename(w.fs, w.root, "full", full, "x", NULL));
+	FAILS(ENOTEMPTY, fs_rename(w.fs, full, "sub", w.root, "full", NULL));
 	put(&w, sub);
 	put(&w, full);
 }
@@ -467,9 +467,9 @@ static void rename_to_the_same_object_changes_nothing(void)
 	_world_ struct world w = world();
 	struct fs_node file = make_file(&w, w.root, "a", "text");
 
-	OK(fs_rename(w.fs, w.root, "a", w.root, "a"));
-	OK(fs_link(w.fs, file, w.root, "b"));
-	OK(fs_rename(w.fs, w.root, "a", w.root, "b"));
+	OK(fs_rename(w.fs, w.root, "a", w.root, "a", NULL));
+	OK(fs_link(w.fs, file, w.root, "b", NULL));
+	OK(fs_rename(w.fs, w.root, "a", w.root, "b", NULL));
 	put(&w, find(&w, w.root, "a"));
 	CU_ASSERT_EQUAL(attr_of(&w, file).nlink, 2);
 	put(&w, file);
@@ -481,7 +481,7 @@ static void handles_below_a_renamed_directory_stay(void)
 	struct fs_node a = make_dir(&w, w.root, "a"), b = make_dir(&w, a, "b");
 	struct fs_node file = make_file(&w, b, "file", "text");
 
-	OK(fs_rename(w.fs, w.root, "a", w.root, "z"));
+	OK(fs_rename(w.fs, w.root, "a", w.root, "z", NULL));
 	CU_ASSERT(node_has_text(&w, file, "text"));
 	put(&w, find(&w, b, "file"));
 	put(&w, make_file(&w, b, "new", ""));
@@ -497,13 +497,13 @@ static void unlink_and_rmdir_know_the_difference(void)
 	struct fs_node dir = make_dir(&w, w.root, "dir");
 
 	put(&w, make_file(&w, dir, "file", ""));
-	FAILS(ENOENT, fs_unlink(w.fs, w.root, "missing", false));
-	FAILS(ENOENT, fs_unlink(w.fs, w.root, "missing", true));
-	FAILS(EISDIR, fs_unlink(w.fs, w.root, "dir", false));
-	FAILS(ENOTDIR, fs_unlink(w.fs, dir, "file", true));
-	FAILS(ENOTEMPTY, fs_unlink(w.fs, w.root, "dir", true));
-	OK(fs_unlink(w.fs, dir, "file", false));
-	OK(fs_unlink(w.fs, w.root, "dir", true));
+	FAILS(ENOENT, fs_unlink(w.fs, w.root, "missing", false, NULL));
+	FAILS(ENOENT, fs_unlink(w.fs, w.root, "missing", true, NULL));
+	FAILS(EISDIR, fs_unlink(w.fs, w.root, "dir", false, NULL));
+	FAILS(ENOTDIR, fs_unlink(w.fs, dir, "file", true, NULL));
+	FAILS(ENOTEMPTY, fs_unlink(w.fs, w.root, "dir", true, NULL));
+	OK(fs_unlink(w.fs, dir, "file", false, NULL));
+	OK(fs_unlink(w.fs, w.root, "dir", true, NULL));
 	FAILS(ENOENT, walk_error(&w, w.root, "dir"));
 	put(&w, dir);
 }
@@ -514,15 +514,15 @@ static void nothing_can_be_made_in_a_removed_directory(void)
 	struct fs_node dir = make_dir(&w, w.root, "dir"), file = make_file(&w, w.root, "file", "");
 	struct fs_attr attr;
 
-	OK(fs_unlink(w.fs, w.root, "dir", true));
+	OK(fs_unlink(w.fs, w.root, "dir", true, NULL));
 	FAILS(ENOENT, create_error(&w, dir, "x", O_RDWR));
 	FAILS(ENOENT, create_error(&w, dir, "x", O_RDWR | O_EXCL));
-	FAILS(ENOENT, fs_mkdir(w.fs, dir, "x", 0755, ANYBODY, &attr));
-	FAILS(ENOENT, fs_symlink(w.fs, dir, "x", "t", ANYBODY, &attr));
-	FAILS(ENOENT, fs_mknod(w.fs, dir, "x", 0644, 0, 0, ANYBODY, &attr));
-	FAILS(ENOENT, fs_link(w.fs, file, dir, "x"));
-	FAILS(ENOENT, fs_rename(w.fs, w.root, "file", dir, "x"));
-	FAILS(ENOENT, fs_unlink(w.fs, dir, "x", false));
+	FAILS(ENOENT, fs_mkdir(w.fs, dir, "x", 0755, ANYBODY, &attr, NULL));
+	FAILS(ENOENT, fs_symlink(w.fs, dir, "x", "t", ANYBODY, &attr, NULL));
+	FAILS(ENOENT, fs_mknod(w.fs, dir, "x", 0644, 0, 0, ANYBODY, &attr, NULL));
+	FAILS(ENOENT, fs_link(w.fs, file, dir, "x", NULL));
+	FAILS(ENOENT, fs_rename(w.fs, w.root, "file", dir, "x", NULL));
+	FAILS(ENOENT, fs_unlink(w.fs, dir, "x", false, NULL));
 	FAILS(ENOENT, walk_error(&w, dir, "x"));
 	CU_ASSERT_EQUAL(attr_of(&w, dir).nlink, 0);
 	put(&w, file);
@@ -541,7 +541,7 @@ static void an_unlinked_file_stays_usable(void)
 				       .mtime = {.sec = 5}};
 	struct fs_statfs st;
 
-	OK(fs_unlink(w.fs, w.root, "file", false));
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
 	again = make_file(&w, w.root, "file", "another");
 	CU_ASSERT_EQUAL(attr_of(&w, node).nlink, 0);
 	CU_ASSERT_NOT_EQUAL(attr_of(&w, node).path, attr_of(&w, again).path);
@@ -575,7 +575,7 @@ static void a_deep_tree_can_be_walked(void)
 	for (int i = DEPTH; i > 0; i--) {
 		CU_ASSERT_EQUAL(attr_at(&w, nodes[i], "..").path, attr_of(&w, nodes[i - 1]).path);
 		put(&w, nodes[i]);
-		OK(fs_unlink(w.fs, nodes[i - 1], "deeper", true));
+		OK(fs_unlink(w.fs, nodes[i - 1], "deeper", true, NULL));
 	}
 }
 
@@ -593,10 +593,10 @@ static void a_tree_may_be_deeper_than_a_path(void)
 		nodes[i + 1] = make_dir(&w, nodes[i], name);
 	put(&w, make_file(&w, nodes[DEPTH], "file", "text"));
 	CU_ASSERT_EQUAL(attr_at(&w, nodes[DEPTH], "file").size, 4);
-	OK(fs_unlink(w.fs, nodes[DEPTH], "file", false));
+	OK(fs_unlink(w.fs, nodes[DEPTH], "file", false, NULL));
 	for (int i = DEPTH; i > 0; i--) {
 		put(&w, nodes[i]);
-		OK(fs_unlink(w.fs, nodes[i - 1], name, true));
+		OK(fs_unlink(w.fs, nodes[i - 1], name, true, NULL));
 	}
 }
 

@@ -10,19 +10,19 @@
 /* Not every host file system keeps them (an old tmpfs does not). */
 static bool has_xattrs(struct world *w)
 {
-	bool has = fs_setxattr(w->fs, w->root, "user.probe", "", 0, 0) != -EOPNOTSUPP;
+	bool has = fs_setxattr(w->fs, w->root, "user.probe", "", 0, 0, NULL) != -EOPNOTSUPP;
 
 	if (!has) {
 		test_skip("the file system here keeps no user attributes");
 		return false;
 	}
-	OK(fs_removexattr(w->fs, w->root, "user.probe"));
+	OK(fs_removexattr(w->fs, w->root, "user.probe", NULL));
 	return true;
 }
 
 static int set(struct world *w, struct fs_node node, const char *name, const char *value, int flags)
 {
-	return fs_setxattr(w->fs, node, name, value, strlen(value), flags);
+	return fs_setxattr(w->fs, node, name, value, strlen(value), flags, NULL);
 }
 
 static bool is_set(struct world *w, struct fs_node node, const char *name, const char *value)
@@ -79,7 +79,7 @@ static void an_empty_value_is_a_value(void)
 	struct fs_node file = make_file(&w, w.root, "file", "");
 
 	if (has_xattrs(&w)) {
-		OK(fs_setxattr(w.fs, file, "user.empty", NULL, 0, 0));
+		OK(fs_setxattr(w.fs, file, "user.empty", NULL, 0, 0, NULL));
 		CU_ASSERT_EQUAL(fs_getxattr(w.fs, file, "user.empty", NULL, 0), 0);
 		FAILS(EEXIST, set(&w, file, "user.empty", "", XATTR_CREATE));
 		OK(set(&w, file, "user.empty", "", XATTR_REPLACE));
@@ -94,11 +94,11 @@ static void attributes_are_removed(void)
 	struct fs_node file = make_file(&w, w.root, "file", "");
 
 	if (has_xattrs(&w)) {
-		FAILS(ENODATA, fs_removexattr(w.fs, file, "user.a"));
+		FAILS(ENODATA, fs_removexattr(w.fs, file, "user.a", NULL));
 		OK(set(&w, file, "user.a", "1", 0));
-		OK(fs_removexattr(w.fs, file, "user.a"));
+		OK(fs_removexattr(w.fs, file, "user.a", NULL));
 		FAILS(ENODATA, fs_getxattr(w.fs, file, "user.a", NULL, 0));
-		FAILS(ENODATA, fs_removexattr(w.fs, file, "user.a"));
+		FAILS(ENODATA, fs_removexattr(w.fs, file, "user.a", NULL));
 	}
 	put(&w, file);
 }
@@ -141,7 +141,7 @@ static void other_name_spaces_are_not_kept(void)
 	for (size_t i = 0; i < countof(names); i++) {
 		FAILS(EOPNOTSUPP, fs_getxattr(w.fs, w.root, names[i], buf, sizeof(buf)));
 		FAILS(EOPNOTSUPP, set(&w, w.root, names[i], "x", 0));
-		FAILS(EOPNOTSUPP, fs_removexattr(w.fs, w.root, names[i]));
+		FAILS(EOPNOTSUPP, fs_removexattr(w.fs, w.root, names[i], NULL));
 	}
 }
 
@@ -156,10 +156,10 @@ static void wild_names_and_sizes_are_refused(void)
 	name[sizeof(name) - 1] = '\0';
 	FAILS(ERANGE, set(&w, w.root, name, "x", 0));
 	FAILS(ERANGE, fs_getxattr(w.fs, w.root, name, NULL, 0));
-	FAILS(ERANGE, fs_removexattr(w.fs, w.root, name));
+	FAILS(ERANGE, fs_removexattr(w.fs, w.root, name, NULL));
 	FAILS(ERANGE, set(&w, w.root, "", "x", 0));
 	FAILS(ERANGE, fs_getxattr(w.fs, w.root, "", NULL, 0));
-	FAILS(E2BIG, fs_setxattr(w.fs, w.root, "user.big", big, FS_XATTR_MAX + 1, 0));
+	FAILS(E2BIG, fs_setxattr(w.fs, w.root, "user.big", big, FS_XATTR_MAX + 1, 0, NULL));
 }
 
 static void unlinked_objects_keep_attributes(void)
@@ -167,12 +167,12 @@ static void unlinked_objects_keep_attributes(void)
 	_world_ struct world w = world();
 	struct fs_node file = make_file(&w, w.root, "file", "");
 
-	OK(fs_unlink(w.fs, w.root, "file", false));
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
 	if (has_xattrs(&w)) {
 		OK(set(&w, file, "user.a", "1", 0));
 		CU_ASSERT(is_set(&w, file, "user.a", "1"));
 		CU_ASSERT_EQUAL(fs_listxattr(w.fs, file, NULL, 0), 7);
-		OK(fs_removexattr(w.fs, file, "user.a"));
+		OK(fs_removexattr(w.fs, file, "user.a", NULL));
 	}
 	put(&w, file);
 }
@@ -216,17 +216,17 @@ static void acls_are_kept_and_removed_when_empty(void)
 	uint8_t buf[sizeof(acl)];
 
 	for (size_t i = 0; i < countof(names); i++) {
-		OK(fs_setxattr(w.fs, dir, names[i], "", 0, 0));
-		if (fs_setxattr(w.fs, dir, names[i], acl, sizeof(acl), 0) == -EOPNOTSUPP) {
+		OK(fs_setxattr(w.fs, dir, names[i], "", 0, 0, NULL));
+		if (fs_setxattr(w.fs, dir, names[i], acl, sizeof(acl), 0, NULL) == -EOPNOTSUPP) {
 			test_skip("the file system here keeps no ACLs");
 			break;
 		}
 		CU_ASSERT_EQUAL(fs_getxattr(w.fs, dir, names[i], buf, sizeof(buf)), sizeof(acl));
 		CU_ASSERT_EQUAL(memcmp(buf, acl, sizeof(acl)), 0);
 		CU_ASSERT_EQUAL(fs_listxattr(w.fs, dir, NULL, 0), (ssize_t)strlen(names[i]) + 1);
-		OK(fs_setxattr(w.fs, dir, names[i], "", 0, 0));
+		OK(fs_setxattr(w.fs, dir, names[i], "", 0, 0, NULL));
 		FAILS(ENODATA, fs_getxattr(w.fs, dir, names[i], buf, sizeof(buf)));
-		OK(fs_setxattr(w.fs, dir, names[i], NULL, 0, XATTR_REPLACE));
+		OK(fs_setxattr(w.fs, dir, names[i], NULL, 0, XATTR_REPLACE, NULL));
 	}
 	put(&w, dir);
 }

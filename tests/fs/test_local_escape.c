@@ -125,7 +125,7 @@ static int create_error(struct world *w, const char *name, int flags)
 	struct fs_node node;
 	struct fs_file file;
 	struct fs_attr attr;
-	int ret = fs_create(w->fs, w->root, name, flags, 0600, ANYBODY, &node, &file, &attr);
+	int ret = fs_create(w->fs, w->root, name, flags, 0600, ANYBODY, &node, &file, &attr, NULL);
 
 	fs_close(w->fs, file);
 	fs_forget(w->fs, node);
@@ -222,8 +222,8 @@ static void changing_a_symlink_leaves_its_target_alone(void)
 	FAILS(EOPNOTSUPP, fs_setattr(w.fs, link, FS_NO_FILE, &set));
 	set.valid = FS_SET_SIZE;
 	FAILS(EINVAL, fs_setattr(w.fs, link, FS_NO_FILE, &set));
-	CU_ASSERT(fs_setxattr(w.fs, link, "user.a", "x", 1, 0) < 0);
-	OK(fs_link(w.fs, link, w.root, "other"));
+	CU_ASSERT(fs_setxattr(w.fs, link, "user.a", "x", 1, 0, NULL) < 0);
+	OK(fs_link(w.fs, link, w.root, "other", NULL));
 	OK(fstatat(w.outside, "secret", &after, 0));
 	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
 	fs_forget(w.fs, link);
@@ -275,9 +275,9 @@ static void a_new_object_is_never_made_through_a_symlink(void)
 	villain_start(&v);
 	while (go_on(&end)) {
 		create_error(&w, "a", O_RDWR | O_TRUNC);
-		fs_unlink(w.fs, w.root, "a", false);
+		fs_unlink(w.fs, w.root, "a", false, NULL);
 		create_error(&w, "a", O_RDWR | O_EXCL);
-		fs_mkdir(w.fs, w.root, "a", 0755, ANYBODY, &attr);
+		fs_mkdir(w.fs, w.root, "a", 0755, ANYBODY, &attr, NULL);
 		symlinkat("../outside/new", w.host, "b");
 	}
 	villain_stop(&v);
@@ -303,7 +303,7 @@ static void mkdir_never_changes_the_mode_outside(void)
 
 	villain_start(&v);
 	while (go_on(&end)) {
-		fs_mkdir(w.fs, w.root, "new", 03777, ANYBODY, &attr);
+		fs_mkdir(w.fs, w.root, "new", 03777, ANYBODY, &attr, NULL);
 		unlinkat(w.host, "new", AT_REMOVEDIR);
 		unlinkat(w.host, "new", 0);
 	}
@@ -543,13 +543,13 @@ static void a_path_too_long_to_tell_is_said_so(void)
 	memset(name, 'n', FS_NAME_MAX);
 	name[FS_NAME_MAX] = '\0';
 	for (int i = 0; i < DEPTH; i++) {
-		OK(fs_mkdir(w.fs, nodes[i], name, 0755, ANYBODY, &attr));
+		OK(fs_mkdir(w.fs, nodes[i], name, 0755, ANYBODY, &attr, NULL));
 		nodes[i + 1] = find(&w, nodes[i], name);
 	}
 	FAILS(ENAMETOOLONG, fs_parent(w.fs, nodes[DEPTH], &up, found));
 	for (int i = DEPTH; i > 0; i--) {
 		fs_forget(w.fs, nodes[i]);
-		OK(fs_unlink(w.fs, nodes[i - 1], name, true));
+		OK(fs_unlink(w.fs, nodes[i - 1], name, true, NULL));
 	}
 }
 
@@ -596,12 +596,12 @@ static void a_fifo_swapped_in_is_not_opened(void)
 		struct fs_file file;
 		struct fs_attr attr;
 		int ret = fs_create(w.fs, w.root, "a", O_WRONLY | O_TRUNC, 0644, ANYBODY, &node,
-				    &file, &attr);
+				    &file, &attr, NULL);
 
 		opened += ret == 0;
 		refused += ret == -ENXIO;
 		bad += ret != 0 && ret != -ENXIO;
-		bad += ret == 0 && fs_write(w.fs, file, "x", 1, 0) != 1;
+		bad += ret == 0 && fs_write(w.fs, file, "x", 1, 0, NULL) != 1;
 		fs_close(w.fs, file);
 		fs_forget(w.fs, node);
 	}
@@ -647,8 +647,8 @@ static void check_mount(struct world *w)
 	CU_ASSERT_STRING_EQUAL(name, "file");
 	fs_forget(w->fs, up);
 	OK(walk_error(w, mnt, ".."));
-	FAILS(EXDEV, fs_rename(w->fs, w->root, "here", mnt, "there"));
-	FAILS(EXDEV, fs_link(w->fs, file, w->root, "there"));
+	FAILS(EXDEV, fs_rename(w->fs, w->root, "here", mnt, "there", NULL));
+	FAILS(EXDEV, fs_link(w->fs, file, w->root, "there", NULL));
 	fs_forget(w->fs, file);
 	fs_forget(w->fs, mnt);
 }
@@ -828,9 +828,9 @@ static void credentials_are_put_back(void)
 	struct fs_cred cred = {1000, 1000};
 	struct fs_attr attr;
 
-	OK(fs_mkdir(w.fs, w.root, "ok", 0755, cred, &attr));
-	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "ok", 0755, cred, &attr));
-	FAILS(EEXIST, fs_symlink(w.fs, w.root, "ok", "t", cred, &attr));
+	OK(fs_mkdir(w.fs, w.root, "ok", 0755, cred, &attr, NULL));
+	FAILS(EEXIST, fs_mkdir(w.fs, w.root, "ok", 0755, cred, &attr, NULL));
+	FAILS(EEXIST, fs_symlink(w.fs, w.root, "ok", "t", cred, &attr, NULL));
 	after = thread_state();
 	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
 }
@@ -850,7 +850,7 @@ static void *create_with_foreign_group(void *arg)
 	OK(fchownat(w->host, "dir", 0, group, 0));
 	OK(fchmodat(w->host, "dir", 02777, 0));
 	dir = find(w, w->root, "dir");
-	OK(fs_create(w->fs, dir, "f", O_RDWR | O_EXCL, 02755, cred, &node, &file, &attr));
+	OK(fs_create(w->fs, dir, "f", O_RDWR | O_EXCL, 02755, cred, &node, &file, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.gid, group);
 	CU_ASSERT_EQUAL(attr.mode, S_IFREG | 0755);
 	fs_close(w->fs, file);

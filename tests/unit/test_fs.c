@@ -193,22 +193,23 @@ static void empty_slots_answer_eopnotsupp(void)
 	FAILS(EOPNOTSUPP, fs_setattr(&empty, dir_node, FS_NO_FILE, &set));
 	FAILS(EOPNOTSUPP, fs_readlink(&empty, link_node, buf, 1));
 	FAILS(EOPNOTSUPP, fs_open(&empty, file_node, O_RDWR, &opened));
-	FAILS(EOPNOTSUPP, fs_create(&empty, dir_node, "x", 0, 0, cred, &node, &opened, &attr));
+	FAILS(EOPNOTSUPP,
+	      fs_create(&empty, dir_node, "x", 0, 0, cred, &node, &opened, &attr, NULL));
 	FAILS(EOPNOTSUPP, fs_read(&empty, file, buf, 1, 0, false));
-	FAILS(EOPNOTSUPP, fs_write(&empty, file, buf, 1, 0));
+	FAILS(EOPNOTSUPP, fs_write(&empty, file, buf, 1, 0, NULL));
 	FAILS(EOPNOTSUPP, fs_fsync(&empty, file, false));
 	FAILS(EOPNOTSUPP, fs_readdir(&empty, file, 0, 1, NULL, NULL));
-	FAILS(EOPNOTSUPP, fs_mkdir(&empty, dir_node, "x", 0, cred, &attr));
-	FAILS(EOPNOTSUPP, fs_symlink(&empty, dir_node, "x", "t", cred, &attr));
-	FAILS(EOPNOTSUPP, fs_mknod(&empty, dir_node, "x", 0, 0, 0, cred, &attr));
-	FAILS(EOPNOTSUPP, fs_link(&empty, file_node, dir_node, "x"));
-	FAILS(EOPNOTSUPP, fs_rename(&empty, dir_node, "x", dir_node, "y"));
-	FAILS(EOPNOTSUPP, fs_unlink(&empty, dir_node, "x", false));
+	FAILS(EOPNOTSUPP, fs_mkdir(&empty, dir_node, "x", 0, cred, &attr, NULL));
+	FAILS(EOPNOTSUPP, fs_symlink(&empty, dir_node, "x", "t", cred, &attr, NULL));
+	FAILS(EOPNOTSUPP, fs_mknod(&empty, dir_node, "x", 0, 0, 0, cred, &attr, NULL));
+	FAILS(EOPNOTSUPP, fs_link(&empty, file_node, dir_node, "x", NULL));
+	FAILS(EOPNOTSUPP, fs_rename(&empty, dir_node, "x", dir_node, "y", NULL));
+	FAILS(EOPNOTSUPP, fs_unlink(&empty, dir_node, "x", false, NULL));
 	FAILS(EOPNOTSUPP, fs_statfs(&empty, dir_node, &st));
 	FAILS(EOPNOTSUPP, fs_getxattr(&empty, dir_node, "x", NULL, 0));
 	FAILS(EOPNOTSUPP, fs_listxattr(&empty, dir_node, NULL, 0));
-	FAILS(EOPNOTSUPP, fs_setxattr(&empty, dir_node, "x", NULL, 0, 0));
-	FAILS(EOPNOTSUPP, fs_removexattr(&empty, dir_node, "x"));
+	FAILS(EOPNOTSUPP, fs_setxattr(&empty, dir_node, "x", NULL, 0, 0, NULL));
+	FAILS(EOPNOTSUPP, fs_removexattr(&empty, dir_node, "x", NULL));
 	FAILS(EOPNOTSUPP, fs_lock(&empty, file, &lock));
 	FAILS(EOPNOTSUPP, fs_getlock(&empty, file, &lock));
 	fs_forget(&empty, dir_node);
@@ -257,8 +258,8 @@ static void ranges_are_checked_before_the_driver(void)
 	FAILS(EINVAL, fs_read(&noting, rw_file, &c, 1, max, false));
 	FAILS(EINVAL, fs_read(&noting, rw_file, &c, 0, max + 1, false));
 	FAILS(EINVAL, fs_read(&noting, rw_file, &c, SIZE_MAX, max, false));
-	FAILS(EFBIG, fs_write(&noting, rw_file, &c, 1, max));
-	FAILS(EINVAL, fs_write(&noting, rw_file, &c, SIZE_MAX, UINT64_MAX));
+	FAILS(EFBIG, fs_write(&noting, rw_file, &c, 1, max, NULL));
+	FAILS(EINVAL, fs_write(&noting, rw_file, &c, SIZE_MAX, UINT64_MAX, NULL));
 	CU_ASSERT_EQUAL(seen.calls, 2);
 }
 
@@ -270,7 +271,7 @@ static void access_modes_are_checked_before_the_driver(void)
 
 	reset();
 	FAILS(EBADF, fs_read(&noting, o, &c, 1, 0, false));
-	FAILS(EBADF, fs_write(&noting, r, &c, 1, 0));
+	FAILS(EBADF, fs_write(&noting, r, &c, 1, 0, NULL));
 	FAILS(EBADF, fs_lock(&noting, o, &read));
 	FAILS(EBADF, fs_lock(&noting, r, &write));
 	CU_ASSERT_EQUAL(seen.calls, 0);
@@ -278,8 +279,8 @@ static void access_modes_are_checked_before_the_driver(void)
 
 static void a_write_of_nothing_is_an_error(void)
 {
-	FAILS(EIO, fs_write(&noting, rw_file, "x", 1, 0));
-	OK(fs_write(&noting, rw_file, "x", 0, 0));
+	FAILS(EIO, fs_write(&noting, rw_file, "x", 1, 0, NULL));
+	OK(fs_write(&noting, rw_file, "x", 0, 0, NULL));
 }
 
 static void only_files_and_directories_reach_open(void)
@@ -311,11 +312,12 @@ static void modes_come_clean_to_the_driver(void)
 	reset();
 	OK(fs_setattr(&noting, file_node, FS_NO_FILE, &set));
 	CU_ASSERT_EQUAL(seen.set.mode, 07777);
-	OK(fs_create(&noting, dir_node, "x", O_EXCL, S_IFREG | 0644, cred, &node, &file, &attr));
+	OK(fs_create(&noting, dir_node, "x", O_EXCL, S_IFREG | 0644, cred, &node, &file, &attr,
+		     NULL));
 	CU_ASSERT_EQUAL(seen.mode, 0644);
-	OK(fs_mknod(&noting, dir_node, "x", 0644, 0, 0, cred, &attr));
+	OK(fs_mknod(&noting, dir_node, "x", 0644, 0, 0, cred, &attr, NULL));
 	CU_ASSERT_EQUAL(seen.mode, S_IFREG | 0644);
-	OK(fs_mknod(&noting, dir_node, "x", ~(uint32_t)S_IFMT | S_IFIFO, 0, 0, cred, &attr));
+	OK(fs_mknod(&noting, dir_node, "x", ~(uint32_t)S_IFMT | S_IFIFO, 0, 0, cred, &attr, NULL));
 	CU_ASSERT_EQUAL(seen.mode, S_IFIFO | 07777);
 }
 
