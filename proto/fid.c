@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * fid.c - see fid.h. Clients number their fids from 0 up, so a hash by the low bits gives chains
- * of length one; the areas are mapped whole and filled from the front, which keeps a session
- * with few fids at a few pages.
+ * of length one.
  */
 #include "proto/fid.h"
 
@@ -13,61 +12,23 @@
 #include <sys/stat.h>
 
 #define BUCKETS (1u << 16)
-#define NONE 0u /* index 0 of both areas stays unused */
+#define NONE 0u
+#define XATTR_SMALL 4096 /* a larger value's memory is given back when it is over */
 
 struct fid_table {
 	struct fs *fs;
+	struct saved *saved;
 	uint32_t *bucket;
-	struct fid *fid;
-	struct node *node;
-	uint32_t fid_free, fid_used;
-	uint32_t node_free, node_used;
-	uint64_t xattr_bytes; /* of all values behind fids */
+	uint32_t fid_free, node_free;
+	unsigned lockers;
+	uint64_t xattr_bytes;		      /* of all values behind fids */
+	uint32_t xattr_free;		      /* so many, on a stack: */
+	uint16_t xattr_stack[FID_XATTRS_MAX]; /* entries below saved::xattr_used */
+	uint32_t xattr_charged[FID_XATTRS_MAX + 1];
+	bool xattr_found[FID_XATTRS_MAX + 1]; /* while a predecessor's are looked through */
 };
 
-static void *area_map(size_t size)
-{
-	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return area == MAP_FAILED ? NULL : area;
-}
-
-static void area_unmap(void *area, size_t size)
-{
-	if (area != NULL)
-		munmap(area, size);
-}
-
-int fid_table_create(struct fs *fs, struct fid_table **table)
-{
-	struct fid_table *t = calloc(1, sizeof(*t));
-
-	if (t == NULL)
-		return -ENOMEM;
-	t->fs = fs;
-	t->bucket = area_map(BUCKETS * sizeof(*t->bucket));
-	t->fid = area_map((FID_MAX + 1) * sizeof(*t->fid));
-	t->node = area_map((FID_MAX + 1) * sizeof(*t->node));
-	if (t->bucket == NULL || t->fid == NULL || t->node == NULL) {
-		fid_table_destroy(t);
-		return -ENOMEM;
-	}
-	*table = t;
-	return 0;
-}
-
-void fid_table_destroy(struct fid_table *table)
-{
-	if (table == NULL)
-		return;
-	if (table->bucket != NULL && table->fid != NULL && table->node != NULL)
-		fid_remove_all(table);
-	area_unmap(table->bucket, BUCKETS * sizeof(*table->bucket));
-	area_unmap(table->fid, (FID_MAX + 1) * sizeof(*table->fid));
-	area_unmap(table->node, (FID_MAX + 1) * sizeof(*table->node));
-	free(table);
-}
+/* ---- the number table ---- */
 
 static uint32_t *chain_of(struct fid_table *table, uint32_t number)
 {
@@ -76,81 +37,45 @@ static uint32_t *chain_of(struct fid_table *table, uint32_t number)
 
 struct fid *fid_find(struct fid_table *table, uint32_t number)
 {
+	struct fid *fid = table->saved->fid;
 	uint32_t i = *chain_of(table, number);
 
-	while (i != NONE && table->fid[i].number != number)
-		i = table->fid[i].next;
-	return i == NONE ? NULL : &table->fid[i];
+	while (i != NONE && fid[i].saved.number != number)
+		i = fid[i].next;
+	return i == NONE ? NULL : &fid[i];
 }
 
-struct fid *fid_add(struct fid_table *table, uint32_t number, struct node *node, uint32_t uid)
+static void add_number(struct fid_table *table, uint32_t i)
 {
-	uint32_t *chain = chain_of(table, number);
-	uint32_t i = table->fid_free;
-	struct fid *fid;
+	struct fid *fid = &table->saved->fid[i];
+	uint32_t *chain = chain_of(table, fid->saved.number);
 
-	if (i != NONE)
-		table->fid_free = table->fid[i].next;
-	else if (table->fid_used < FID_MAX)
-		i = ++table->fid_used;
-	else
-		return NULL;
-
-	fid = &table->fid[i];
-	*fid = (struct fid){
-		.number = number,
-		.next = *chain,
-		.refs = 1,
-		.kind = FID_UNOPENED,
-		.node = node,
-		.uid = uid,
-		.file = FS_NO_FILE,
-	};
-	STAILQ_INIT(&fid->waiting);
+	fid->next = *chain;
+	fid->numbered = true;
 	*chain = i;
-	return fid;
 }
 
-void fid_remove(struct fid_table *table, struct fid *fid)
+static void drop_number(struct fid_table *table, uint32_t i)
 {
-	uint32_t self = (uint32_t)(fid - table->fid);
-	uint32_t *link = chain_of(table, fid->number);
+	struct fid *fid = table->saved->fid;
+	uint32_t *link = chain_of(table, fid[i].saved.number);
 
-	while (*link != self)
-		link = &table->fid[*link].next;
-	*link = fid->next;
-	if (fid->locker != NULL)
-		LIST_REMOVE(fid->locker, link);
-	free(fid->locker);
-	fid->locker = NULL;
-	fid_unref(table, fid);
+	while (*link != i)
+		link = &fid[*link].next;
+	*link = fid[i].next;
+	fid[i].numbered = false;
 }
 
-void fid_remove_all(struct fid_table *table)
+/* ---- references ---- */
+
+uint32_t fid_index(const struct fid_table *table, const struct fid *fid)
 {
-	for (uint32_t b = 0; b < BUCKETS; b++) {
-		/* Reading does not touch memory of its own: an unused bucket stays unbacked. */
-		while (table->bucket[b] != NONE)
-			fid_remove(table, &table->fid[table->bucket[b]]);
-	}
+	return fid == NULL ? NONE : (uint32_t)(fid - table->saved->fid);
 }
 
-void fid_xattr_free(struct fid_xattr *xattr)
+uint32_t node_index(const struct fid_table *table, const struct node *node)
 {
-	if (xattr != NULL)
-		free(xattr->value);
-	free(xattr);
-}
-
-int fid_set_xattr(struct fid_table *table, struct fid *fid, enum fid_kind kind,
-		  struct fid_xattr *xattr)
-{
-	if (table->xattr_bytes + xattr->size > FID_XATTR_BYTES_MAX)
-		return -ENOSPC;
-	table->xattr_bytes += xattr->size;
-	fid->kind = kind;
-	fid->xattr = xattr;
-	return 0;
+	return node == NULL ? NONE : (uint32_t)(node - table->saved->node);
 }
 
 struct fid *fid_ref(struct fid *fid)
@@ -159,23 +84,399 @@ struct fid *fid_ref(struct fid *fid)
 	return fid;
 }
 
-void fid_unref(struct fid_table *table, struct fid *fid)
+struct node *node_ref(struct node *node)
 {
-	if (--fid->refs > 0)
-		return;
-	fs_close(table->fs, fid->file);
-	node_unref(table, fid->node);
-	if (fid->xattr != NULL)
-		table->xattr_bytes -= fid->xattr->size;
-	fid_xattr_free(fid->xattr);
-	fid->next = table->fid_free;
-	table->fid_free = (uint32_t)(fid - table->fid);
+	node->refs++;
+	return node;
 }
 
-void fid_move(struct fid_table *table, struct fid *fid, struct node *node)
+static void fid_release(struct fid_table *table, struct fid *fid)
 {
+	fid->next = table->fid_free;
+	table->fid_free = fid_index(table, fid);
+}
+
+static void node_release(struct fid_table *table, struct node *node)
+{
+	node->next_free = table->node_free;
+	table->node_free = node_index(table, node);
+}
+
+void fid_unref(struct fid_table *table, struct fid *fid)
+{
+	struct fs_file file = fid->saved.file;
+
+	if (--fid->refs > 0)
+		return;
+	saved_set(&fid->saved.state, FID_FREE);
+	fs_close(table->fs, file);
 	node_unref(table, fid->node);
-	fid->node = node;
+	if (fid->saved.xattr != NONE)
+		xattr_put_back(table, fid->saved.xattr);
+	fid_release(table, fid);
+}
+
+void node_unref(struct fid_table *table, struct node *node)
+{
+	if (--node->refs > 0)
+		return;
+	fs_forget(table->fs, node->saved.fs);
+	node_release(table, node);
+}
+
+/* ---- entries ---- */
+
+static uint32_t take_entry(uint32_t *free, uint32_t next, uint32_t *used, uint32_t max)
+{
+	uint32_t i = *free;
+
+	if (i != NONE) {
+		*free = next;
+		return i;
+	}
+	if (*used >= max)
+		return NONE;
+	saved_set(used, *used + 1);
+	return *used;
+}
+
+uint32_t fid_reserve(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+
+	return take_entry(&table->fid_free, s->fid[table->fid_free].next, &s->fid_used, FID_MAX);
+}
+
+void fid_put_back(struct fid_table *table, uint32_t fid)
+{
+	if (fid != NONE)
+		fid_release(table, &table->saved->fid[fid]);
+}
+
+uint32_t node_reserve(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+
+	return take_entry(&table->node_free, s->node[table->node_free].next_free, &s->node_used,
+			  FID_MAX);
+}
+
+void node_put_back(struct fid_table *table, uint32_t node)
+{
+	if (node != NONE)
+		node_release(table, &table->saved->node[node]);
+}
+
+uint32_t xattr_reserve(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+	uint32_t i;
+
+	if (table->xattr_free > 0)
+		i = table->xattr_stack[--table->xattr_free];
+	else if (s->xattr_used < FID_XATTRS_MAX)
+		i = s->xattr_used + 1;
+	else
+		return NONE;
+	s->xattr[i] = (struct fid_xattr){.size = 0};
+	if (i > s->xattr_used)
+		saved_set(&s->xattr_used, i);
+	table->xattr_charged[i] = 0;
+	return i;
+}
+
+int xattr_charge(struct fid_table *table, uint32_t xattr, uint32_t size)
+{
+	if (table->xattr_bytes + size > FID_XATTR_BYTES_MAX)
+		return -ENOSPC;
+	table->xattr_bytes += size;
+	table->xattr_charged[xattr] = size;
+	return 0;
+}
+
+void xattr_put_back(struct fid_table *table, uint32_t xattr)
+{
+	if (xattr == NONE)
+		return;
+	table->xattr_bytes -= table->xattr_charged[xattr];
+	if (table->saved->xattr[xattr].size > XATTR_SMALL)
+		madvise(table->saved->xattr_value[xattr], FS_XATTR_MAX, MADV_REMOVE);
+	table->xattr_stack[table->xattr_free++] = (uint16_t)xattr;
+}
+
+struct fid_xattr *fid_xattr(const struct fid_table *table, const struct fid *fid)
+{
+	return fid->saved.xattr == NONE ? NULL : &table->saved->xattr[fid->saved.xattr];
+}
+
+uint8_t *fid_xattr_value(const struct fid_table *table, uint32_t xattr)
+{
+	return table->saved->xattr_value[xattr];
+}
+
+/* ---- lockers ---- */
+
+uint32_t locker_reserve(const struct fid_table *table)
+{
+	uint32_t i = 0;
+
+	while (i < FID_LOCKERS_MAX && table->saved->locker[i].fid != NONE)
+		i++;
+	return i < FID_LOCKERS_MAX ? i + 1 : 0;
+}
+
+uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
+		     const char *client_id)
+{
+	const struct saved *s = table->saved;
+
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX && table->lockers > 0; i++) {
+		const struct fid_locker *locker = &s->locker[i];
+
+		if (locker->fid != NONE && locker->proc_id == proc_id &&
+		    s->fid[locker->fid].node->saved.qid.path == node->saved.qid.path &&
+		    strcmp(locker->client_id, client_id) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+void locker_changed(struct fid_table *table, uint32_t locker)
+{
+	table->saved->fid[table->saved->locker[locker - 1].fid].locker = locker;
+	table->lockers++;
+}
+
+static void locker_forget(struct fid_table *table, struct fid *fid)
+{
+	if (fid->locker == 0)
+		return;
+	saved_set(&table->saved->locker[fid->locker - 1].fid, NONE);
+	fid->locker = 0;
+	table->lockers--;
+}
+
+/* ---- what follows from a change ---- */
+
+static void begin_fid(struct fid *fid, struct node *node)
+{
+	fid->locker = 0;
+	fid->busy = false;
+	fid->numbered = false;
+	STAILQ_INIT(&fid->waiting);
+	fid->node = node_ref(node);
+}
+
+void fid_changed(struct fid_table *table, uint32_t i)
+{
+	struct saved *s = table->saved;
+	struct fid *fid = &s->fid[i];
+	struct node *node = &s->node[fid->saved.node], *old = fid->node;
+
+	/* An altered one is somebody's, though its number may be gone by now. */
+	if (fid->refs == 0) {
+		begin_fid(fid, node);
+		fid_ref(fid);
+		add_number(table, i);
+	} else if (old != node) {
+		fid->node = node_ref(node);
+		node_unref(table, old);
+	}
+}
+
+void fid_unnumber(struct fid_table *table, uint32_t i)
+{
+	struct fid *fid = &table->saved->fid[i];
+
+	drop_number(table, i);
+	locker_forget(table, fid);
+	fid_unref(table, fid);
+}
+
+void fid_unnumber_removed(struct fid_table *table)
+{
+	for (uint32_t i = 1; i <= table->saved->fid_used; i++) {
+		const struct fid *fid = &table->saved->fid[i];
+
+		if (fid->saved.state == FID_REMOVED && fid->numbered)
+			fid_unnumber(table, i);
+	}
+}
+
+void fid_remove(struct fid_table *table, struct fid *fid)
+{
+	saved_set(&fid->saved.state, FID_REMOVED);
+	fid_unnumber(table, fid_index(table, fid));
+}
+
+void fid_remove_all(struct fid_table *table)
+{
+	for (uint32_t i = 1; i <= table->saved->fid_used; i++) {
+		if (table->saved->fid[i].saved.state == FID_LIVE)
+			fid_remove(table, &table->saved->fid[i]);
+	}
+}
+
+/* ---- life ---- */
+
+static void *map_buckets(void)
+{
+	void *area = mmap(NULL, BUCKETS * sizeof(uint32_t), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return area == MAP_FAILED ? NULL : area;
+}
+
+static void take_up_fid(struct fid_table *table, uint32_t i)
+{
+	struct saved *s = table->saved;
+	struct fid *fid = &s->fid[i];
+
+	fid->refs = 0;
+	if (fid->saved.state == FID_FREE) {
+		fid_release(table, fid);
+		return;
+	}
+	begin_fid(fid, &s->node[fid->saved.node]);
+	if (fid->saved.state == FID_LIVE) {
+		fid_ref(fid);
+		add_number(table, i);
+	}
+	if (fid->saved.xattr != NONE)
+		xattr_charge(table, fid->saved.xattr, s->xattr[fid->saved.xattr].size);
+}
+
+/* From the back, so that the free entries that come first are used first. */
+int fid_table_create(struct fs *fs, struct saved *saved, struct fid_table **table)
+{
+	struct fid_table *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->fs = fs;
+	t->saved = saved;
+	t->bucket = map_buckets();
+	if (t->bucket == NULL) {
+		fid_table_destroy(t);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 1; i <= saved->node_used; i++)
+		saved->node[i].refs = 0;
+	for (uint32_t i = saved->fid_used; i > 0; i--)
+		take_up_fid(t, i);
+	*table = t;
+	return 0;
+}
+
+void fid_table_destroy(struct fid_table *table)
+{
+	if (table == NULL)
+		return;
+	if (table->bucket != NULL) {
+		fid_remove_all(table);
+		munmap(table->bucket, BUCKETS * sizeof(*table->bucket));
+	}
+	free(table);
+}
+
+void fid_table_settle(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+
+	for (uint32_t i = s->fid_used; i > 0; i--) {
+		struct fid *fid = &s->fid[i];
+
+		if (fid->saved.state == FID_REMOVED && fid->refs == 0) {
+			saved_set(&fid->saved.state, FID_FREE);
+			fid->node->refs--;
+			fid_release(table, fid);
+		} else if (fid->saved.state != FID_FREE) {
+			table->xattr_found[fid->saved.xattr] = true;
+		}
+	}
+	for (uint32_t i = s->node_used; i > 0; i--) {
+		if (s->node[i].refs == 0)
+			node_release(table, &s->node[i]);
+	}
+	for (uint32_t i = s->xattr_used; i > 0; i--) {
+		if (!table->xattr_found[i])
+			xattr_put_back(table, i);
+	}
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
+		struct fid_locker *locker = &s->locker[i];
+
+		if (locker->fid != NONE && s->fid[locker->fid].saved.state == FID_LIVE)
+			locker_changed(table, i + 1);
+		else
+			locker->fid = NONE;
+	}
+}
+
+/* ---- descriptors ---- */
+
+void fid_table_descriptors(struct fid_table *table, void (*fn)(void *arg, int fd), void *arg)
+{
+	const struct saved *s = table->saved;
+
+	for (uint32_t i = 1; i <= s->node_used; i++) {
+		if (s->node[i].refs > 0 && s->node[i].saved.fs.id >= 0)
+			fn(arg, s->node[i].saved.fs.id);
+	}
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		if (s->fid[i].saved.state != FID_FREE && s->fid[i].saved.file.id >= 0)
+			fn(arg, s->fid[i].saved.file.id);
+	}
+}
+
+static void restore_node(struct fid_table *table, struct node *node)
+{
+	struct fs_attr attr;
+	struct fs_node found = FS_NO_NODE;
+
+	if (node->saved.handle.size == 0 ||
+	    fs_restore(table->fs, &node->saved.handle, &found, &attr) < 0)
+		found = FS_NO_NODE;
+	else if (attr.path != node->saved.qid.path) {
+		fs_forget(table->fs, found);
+		found = FS_NO_NODE;
+	}
+	node->saved.fs.id = found.id;
+}
+
+static void restore_file(struct fid_table *table, struct fid *fid)
+{
+	struct fs_file file = FS_NO_FILE;
+
+	if (fid->saved.file.id < 0)
+		return;
+	if (fid->node->saved.fs.id < 0 ||
+	    fs_open(table->fs, fid->node->saved.fs, (int)fid->saved.file.flags, &file) < 0)
+		file = FS_NO_FILE;
+	fid->saved.file.id = file.id;
+}
+
+bool fid_is_stale(const struct fid *fid)
+{
+	return fid->node->saved.fs.id < 0 ||
+	       ((fid->saved.kind & (FID_FILE | FID_DIR)) != 0 && fid->saved.file.id < 0);
+}
+
+unsigned fid_table_restore(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+	unsigned stale = 0;
+
+	for (uint32_t i = 1; i <= s->node_used; i++) {
+		if (s->node[i].refs > 0)
+			restore_node(table, &s->node[i]);
+	}
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		if (s->fid[i].saved.state == FID_FREE)
+			continue;
+		restore_file(table, &s->fid[i]);
+		stale += fid_is_stale(&s->fid[i]);
+	}
+	return stale;
 }
 
 struct p9_qid node_qid(const struct fs_attr *attr)
@@ -187,33 +488,4 @@ struct p9_qid node_qid(const struct fs_attr *attr)
 	else if (S_ISLNK(attr->mode))
 		qid.type = P9_QTSYMLINK;
 	return qid;
-}
-
-struct node *node_add(struct fid_table *table, struct fs_node fs, const struct fs_attr *attr)
-{
-	uint32_t i = table->node_free;
-
-	if (i != NONE)
-		table->node_free = table->node[i].next_free;
-	else if (table->node_used < FID_MAX)
-		i = ++table->node_used;
-	else
-		return NULL;
-	table->node[i] = (struct node){.fs = fs, .qid = node_qid(attr), .refs = 1};
-	return &table->node[i];
-}
-
-struct node *node_ref(struct node *node)
-{
-	node->refs++;
-	return node;
-}
-
-void node_unref(struct fid_table *table, struct node *node)
-{
-	if (--node->refs > 0)
-		return;
-	fs_forget(table->fs, node->fs);
-	node->next_free = table->node_free;
-	table->node_free = (uint32_t)(node - table->node);
 }

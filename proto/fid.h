@@ -2,10 +2,10 @@
  *
  * fid.h - the fids of a session, and the objects (nodes) they stand for.
  *
- * Owned by the loop: no locks, one thread at a time. A fid and a node are counted: the table
- * holds one reference of each fid in it, requests hold further ones, so that a fid in use
- * outlives its clunk. Clones of a fid share a node. Both kinds live in two flat areas of fixed
- * size that cost memory only where they were used, and refer to each other by index.
+ * Owned by the loop: no locks, one thread at a time. A fid and a node are counted: a fid's number
+ * holds one reference, requests hold further ones, so that a fid in use outlives its clunk. Clones
+ * of a fid share a node. Their contents stand in memory that outlives the process (saved.h) and
+ * change through change.h only; this is the table around them.
  */
 #ifndef PROTO_FID_H
 #define PROTO_FID_H
@@ -15,96 +15,75 @@
 
 #include "fs/fs.h"
 #include "proto/9p.h"
-#include "proto/req.h"
+#include "proto/saved.h"
 
-#define FID_MAX (1u << 20) /* live fids of one session */
 #define FID_XATTR_BYTES_MAX (16u << 20)
-#define FID_CLIENT_ID_MAX 255 /* of Tlock; Linux sends its nodename, at most 64 */
-
-/* An object of the export. Everything but `refs` and `qid.version` stays as it is while
- * somebody holds a reference; so `fs` may be read by any thread that was handed the node. */
-struct node {
-	struct fs_node fs;
-	struct p9_qid qid;
-	uint32_t refs;
-	uint32_t next_free;
-};
-
-/* What a fid is good for (9p(5): a fid is opened once, and for ever). Values are bits: a row
- * of the dispatch table names the kinds it serves. */
-enum fid_kind {
-	FID_UNOPENED = 1 << 0,
-	FID_FILE = 1 << 1,
-	FID_DIR = 1 << 2,
-	FID_XATTR_READ = 1 << 3,
-	FID_XATTR_WRITE = 1 << 4,
-};
-
-/* The value behind an xattr fid: a snapshot to read, or what is being written. */
-struct fid_xattr {
-	char *value; /* owned */
-	uint32_t size;
-	uint32_t written; /* bytes stored so far, always from the front */
-	uint32_t flags;	  /* of Txattrcreate */
-	char name[FS_NAME_MAX + 1];
-};
-
-/* A process of the client that holds locks through this fid. */
-struct fid_locker {
-	LIST_ENTRY(fid_locker) link; /* session::lockers */
-	struct fid *fid;
-	uint32_t proc_id;
-	char client_id[FID_CLIENT_ID_MAX + 1];
-};
-
-struct fid {
-	uint32_t number;
-	uint32_t next; /* index in the hash chain or the free list */
-	uint32_t refs;
-	enum fid_kind kind;
-	bool busy; /* a request has it for itself; others of that sort wait: */
-	struct req_queue waiting;
-	struct node *node; /* one reference */
-	uint32_t uid;	   /* n_uname of the attach it descends from */
-	struct fs_file file;
-	struct fid_xattr *xattr;   /* owned */
-	struct fid_locker *locker; /* owned; until the fid has no number any more */
-};
 
 struct fid_table;
 
-int fid_table_create(struct fs *fs, struct fid_table **table);
+/* A table on what `saved` holds (nothing, at first), borrowed. Fids that have no number get no
+ * reference: see fid_table_settle(). */
+int fid_table_create(struct fs *fs, struct saved *saved, struct fid_table **table);
 void fid_table_destroy(struct fid_table *table); /* takes NULL; no request is left */
+
+/* After a predecessor's requests have taken their references: what nobody refers to is free. Closes
+ * nothing. */
+void fid_table_settle(struct fid_table *table);
+
+/* Calls `fn` for each descriptor that a fid or node owns. */
+void fid_table_descriptors(struct fid_table *table, void (*fn)(void *arg, int fd), void *arg);
+
+/* All descriptors are lost: opens anew what can be found again by its handle; the rest is stale.
+ * Returns how many fids are. */
+unsigned fid_table_restore(struct fid_table *table);
 
 /* The fid of that number, not counted for the caller; NULL: none. */
 struct fid *fid_find(struct fid_table *table, uint32_t number);
 
-/* A new fid of that number (which is free) for `node`, whose reference it takes over. NULL: the
- * table is full, the reference stays the caller's. */
-struct fid *fid_add(struct fid_table *table, uint32_t number, struct node *node, uint32_t uid);
-
-/* Gives the fid the value, whose ownership it takes over. -ENOSPC: the values of the session's fids
- * would be more than FID_XATTR_BYTES_MAX together; ownership stays. */
-int fid_set_xattr(struct fid_table *table, struct fid *fid, enum fid_kind kind,
-		  struct fid_xattr *xattr);
-
-/* Takes the number away from the fid; the fid goes when its last user is done. */
-void fid_remove(struct fid_table *table, struct fid *fid);
-void fid_remove_all(struct fid_table *table);
-
 struct fid *fid_ref(struct fid *fid);
 void fid_unref(struct fid_table *table, struct fid *fid);
-
-/* Makes the fid stand for another node, whose reference it takes over. */
-void fid_move(struct fid_table *table, struct fid *fid, struct node *node);
-
-/* A node with one reference for an object that the driver pinned. NULL: the table is full, the
- * pin stays the caller's. */
-struct node *node_add(struct fid_table *table, struct fs_node fs, const struct fs_attr *attr);
 struct node *node_ref(struct node *node);
 void node_unref(struct fid_table *table, struct node *node);
 
-void fid_xattr_free(struct fid_xattr *xattr); /* takes NULL */
+uint32_t fid_index(const struct fid_table *table, const struct fid *fid);
+uint32_t node_index(const struct fid_table *table, const struct node *node);
+
+/* Does it stand for nothing any more (lost in fid_table_restore())? */
+bool fid_is_stale(const struct fid *fid);
+
+/* The value behind an xattr fid; NULL: it is none. */
+struct fid_xattr *fid_xattr(const struct fid_table *table, const struct fid *fid);
+uint8_t *fid_xattr_value(const struct fid_table *table, uint32_t xattr);
+
+/* ---- for change.c: entries to be filled, and what follows from a change ---- */
+
+/* An unused entry; 0: none is left. Given back by the put functions while still unused. */
+uint32_t fid_reserve(struct fid_table *table);
+void fid_put_back(struct fid_table *table, uint32_t fid);
+uint32_t node_reserve(struct fid_table *table);
+void node_put_back(struct fid_table *table, uint32_t node);
+
+/* An entry for an attribute's value; 0: none is left. Its size counts against FID_XATTR_BYTES_MAX
+ * from xattr_charge() (-ENOSPC) until xattr_put_back(), which the end of its fid does. */
+uint32_t xattr_reserve(struct fid_table *table);
+int xattr_charge(struct fid_table *table, uint32_t xattr, uint32_t size);
+void xattr_put_back(struct fid_table *table, uint32_t xattr);
+
+/* The entry was changed: its number and node count. */
+void fid_changed(struct fid_table *table, uint32_t fid);
+void fid_unnumber(struct fid_table *table, uint32_t fid);
+void fid_unnumber_removed(struct fid_table *table);
+
+/* Takes the number away from the fid. */
+void fid_remove(struct fid_table *table, struct fid *fid);
+void fid_remove_all(struct fid_table *table);
+
+/* Lockers: entries + 1, 0 for none. An unused one to be filled; the one of a process that has
+ * locked a file of that node's object; and "this one was filled". */
+uint32_t locker_reserve(const struct fid_table *table);
+uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
+		     const char *client_id);
+void locker_changed(struct fid_table *table, uint32_t locker);
 
 struct p9_qid node_qid(const struct fs_attr *attr);
 

@@ -17,7 +17,7 @@
 static const struct op table[] = {
 	[P9_Tversion] = {.check = do_version, .commit = do_version_commit, .flags = OP_UNVERSIONED},
 	[P9_Tattach] = {.check = do_attach, .ask = do_attach_ask, .commit = do_attach_commit},
-	[P9_Tflush] = {.check = do_flush},
+	[P9_Tflush] = {.commit = do_flush_commit},
 	[P9_Tclunk] = {.check = do_clunk, .ask = do_clunk_ask, .flags = OP_CLUNKS, .fid = EVERY},
 
 	[P9_Twalk] = {.check = do_walk, .ask = do_walk_ask, .commit = do_walk_commit, .fid = EVERY},
@@ -44,7 +44,7 @@ static const struct op table[] = {
 	[P9_Treadlink] = {.ask = do_readlink_ask, .commit = do_readlink_commit, .fid = ANY},
 
 	[P9_Txattrwalk] = {.check = do_xattrwalk, .ask = do_xattrwalk_ask, .commit = do_xattrwalk_commit, .fid = ANY},
-	[P9_Txattrcreate] = {.check = do_xattrcreate, .flags = OP_WRITES | OP_EXCLUSIVE, .fid = FID_UNOPENED},
+	[P9_Txattrcreate] = {.check = do_xattrcreate, .commit = do_xattrcreate_commit, .flags = OP_WRITES | OP_EXCLUSIVE, .fid = FID_UNOPENED},
 
 	[P9_Tlock] = {.check = do_lock, .ask = do_lock_ask, .commit = do_lock_commit, .fid = FID_FILE | FID_DIR},
 	[P9_Tgetlock] = {.check = do_getlock, .ask = do_getlock_ask, .commit = do_getlock_commit, .fid = FID_FILE | FID_DIR},
@@ -53,9 +53,11 @@ static const struct op table[] = {
 
 const struct op *op_find(uint8_t type)
 {
-	if (type >= countof(table) || (table[type].check == NULL && table[type].ask == NULL))
+	const struct op *op = &table[type];
+
+	if (type >= countof(table) || (op->check == NULL && op->ask == NULL && op->commit == NULL))
 		return NULL;
-	return &table[type];
+	return op;
 }
 
 int op_kind_error(enum fid_kind kind, uint8_t allowed)

@@ -24,7 +24,8 @@ enum op_flags {
 };
 
 struct op {
-	int (*check)(struct req *req); /* OP_DONE: no ask is needed */
+	int (*check)(struct req *req); /* OP_DONE: no ask is needed. Changes nothing that outlives
+					  the process: a successor makes it again. */
 	int (*ask)(struct req *req);
 	int (*commit)(struct req *req);
 	uint8_t flags;
@@ -46,7 +47,7 @@ int do_version_commit(struct req *req);
 int do_attach(struct req *req);
 int do_attach_ask(struct req *req);
 int do_attach_commit(struct req *req);
-int do_flush(struct req *req);
+int do_flush_commit(struct req *req);
 int do_clunk(struct req *req);
 int do_clunk_ask(struct req *req);
 
@@ -55,8 +56,6 @@ int do_walk(struct req *req);
 int do_walk_ask(struct req *req);
 int do_walk_commit(struct req *req);
 int op_newfid_check(struct req *req, uint32_t newfid);
-int op_newfid_add(struct req *req, uint32_t newfid, struct node *node, uint32_t uid,
-		  struct fid **fid);
 
 /* ops_io.c */
 int do_lopen(struct req *req);
@@ -101,8 +100,10 @@ int do_xattrwalk(struct req *req);
 int do_xattrwalk_ask(struct req *req);
 int do_xattrwalk_commit(struct req *req);
 int do_xattrcreate(struct req *req);
+int do_xattrcreate_commit(struct req *req);
 int xattr_read(struct req *req);
 int xattr_write(struct req *req);
+int xattr_write_commit(struct req *req);
 int xattr_store_ask(struct req *req);
 
 /* ops_lock.c */

@@ -12,7 +12,7 @@
 
 int do_getattr_ask(struct req *req)
 {
-	return fs_getattr(req->session->fs, req->node->fs, &req->attr);
+	return fs_getattr(req->session->fs, req->node->saved.fs, &req->attr);
 }
 
 /* Linux' "new" encoding of a device number, which its client decodes. */
@@ -28,10 +28,10 @@ int do_getattr_commit(struct req *req)
 {
 	const struct fs_attr *attr = &req->attr;
 
-	req->node->qid = node_qid(attr);
+	req->node->saved.qid.version = attr->version;
 	req->r.Rgetattr = (struct p9_Rgetattr){
 		.valid = P9_GETATTR_BASIC | (attr->has_btime ? P9_GETATTR_BTIME : 0),
-		.qid = req->node->qid,
+		.qid = req->node->saved.qid,
 		.mode = attr->mode,
 		.uid = attr->uid,
 		.gid = attr->gid,
@@ -97,12 +97,12 @@ int do_setattr_ask(struct req *req)
 		.mtime = fs_time(t->mtime_sec, t->mtime_nsec),
 	};
 
-	return fs_setattr(req->session->fs, req->node->fs, req->file, &set);
+	return fs_setattr(req->session->fs, req->node->saved.fs, req->file, &set);
 }
 
 int do_statfs_ask(struct req *req)
 {
-	return fs_statfs(req->session->fs, req->node->fs, &req->statfs);
+	return fs_statfs(req->session->fs, req->node->saved.fs, &req->statfs);
 }
 
 int do_statfs_commit(struct req *req)
@@ -126,12 +126,8 @@ int do_statfs_commit(struct req *req)
 /* The target goes straight to its place in the reply. */
 int do_readlink_ask(struct req *req)
 {
-	int err = req_reserve(req, READLINK_HEADER + FS_TARGET_MAX);
-
-	if (err < 0)
-		return err;
-	return fs_readlink(req->session->fs, req->node->fs, (char *)req->out + READLINK_HEADER,
-			   FS_TARGET_MAX);
+	return fs_readlink(req->session->fs, req->node->saved.fs,
+			   (char *)req->out + READLINK_HEADER, FS_TARGET_MAX);
 }
 
 int do_readlink_commit(struct req *req)

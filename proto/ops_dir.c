@@ -25,8 +25,8 @@ int do_mkdir_ask(struct req *req)
 	const struct p9_Tmkdir *t = &req->t.Tmkdir;
 
 	req->cred.gid = t->gid;
-	return fs_mkdir(req->session->fs, req->node->fs, t->name.text, t->mode, req->cred,
-			&req->attr, NULL);
+	return fs_mkdir(req->session->fs, req->node->saved.fs, t->name.text, t->mode, req->cred,
+			&req->attr, req->intent);
 }
 
 int do_symlink_ask(struct req *req)
@@ -34,8 +34,8 @@ int do_symlink_ask(struct req *req)
 	const struct p9_Tsymlink *t = &req->t.Tsymlink;
 
 	req->cred.gid = t->gid;
-	return fs_symlink(req->session->fs, req->node->fs, t->name.text, t->target.text, req->cred,
-			  &req->attr, NULL);
+	return fs_symlink(req->session->fs, req->node->saved.fs, t->name.text, t->target.text,
+			  req->cred, &req->attr, req->intent);
 }
 
 int do_mknod_ask(struct req *req)
@@ -43,28 +43,28 @@ int do_mknod_ask(struct req *req)
 	const struct p9_Tmknod *t = &req->t.Tmknod;
 
 	req->cred.gid = t->gid;
-	return fs_mknod(req->session->fs, req->node->fs, t->name.text, t->mode, t->major, t->minor,
-			req->cred, &req->attr, NULL);
+	return fs_mknod(req->session->fs, req->node->saved.fs, t->name.text, t->mode, t->major,
+			t->minor, req->cred, &req->attr, req->intent);
 }
 
 int do_link_ask(struct req *req)
 {
-	return fs_link(req->session->fs, req->node->fs, req->dnode->fs, req->t.Tlink.name.text,
-		       NULL);
+	return fs_link(req->session->fs, req->node->saved.fs, req->dnode->saved.fs,
+		       req->t.Tlink.name.text, req->intent);
 }
 
 int do_renameat_ask(struct req *req)
 {
 	const struct p9_Trenameat *t = &req->t.Trenameat;
 
-	return fs_rename(req->session->fs, req->node->fs, t->oldname.text, req->dnode->fs,
-			 t->newname.text, NULL);
+	return fs_rename(req->session->fs, req->node->saved.fs, t->oldname.text,
+			 req->dnode->saved.fs, t->newname.text, req->intent);
 }
 
 /* Where the fid's object is now; the root is not to be moved or removed. */
 static int find_name(struct req *req, struct fs_node *dir, char *name)
 {
-	int err = fs_parent(req->session->fs, req->node->fs, dir, name);
+	int err = fs_parent(req->session->fs, req->node->saved.fs, dir, name);
 
 	if (err == 0 && strcmp(name, "/") == 0) {
 		fs_forget(req->session->fs, *dir);
@@ -81,8 +81,8 @@ int do_rename_ask(struct req *req)
 
 	if (err < 0)
 		return err;
-	err = fs_rename(req->session->fs, dir, name, req->dnode->fs, req->t.Trename.name.text,
-			NULL);
+	err = fs_rename(req->session->fs, dir, name, req->dnode->saved.fs, req->t.Trename.name.text,
+			req->intent);
 	fs_forget(req->session->fs, dir);
 	return err;
 }
@@ -93,9 +93,13 @@ int do_remove_ask(struct req *req)
 	struct fs_node dir;
 	int err = find_name(req, &dir, name);
 
+	/* A predecessor removed it. */
+	if (err == -ENOENT && fs_intent_begun(req->intent))
+		return 0;
 	if (err < 0)
 		return err;
-	err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->fs.type), NULL);
+	err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->saved.fs.type),
+			req->intent);
 	fs_forget(req->session->fs, dir);
 	return err;
 }
@@ -109,8 +113,8 @@ int do_unlinkat_ask(struct req *req)
 {
 	const struct p9_Tunlinkat *t = &req->t.Tunlinkat;
 
-	return fs_unlink(req->session->fs, req->node->fs, t->name.text,
-			 (t->flags & P9_AT_REMOVEDIR) != 0, NULL);
+	return fs_unlink(req->session->fs, req->node->saved.fs, t->name.text,
+			 (t->flags & P9_AT_REMOVEDIR) != 0, req->intent);
 }
 
 /* ---- listing ---- */
@@ -152,7 +156,7 @@ static bool list_entry(void *arg, const struct fs_dirent *entry)
 int do_readdir(struct req *req)
 {
 	struct p9_Treaddir *t = &req->t.Treaddir;
-	uint32_t most = req->session->msize - P9_READ_HEADER;
+	uint32_t most = req->session->saved->msize - P9_READ_HEADER;
 
 	if (t->count > most)
 		t->count = most;
@@ -165,10 +169,8 @@ int do_readdir_ask(struct req *req)
 	const struct p9_Treaddir *t = &req->t.Treaddir;
 	struct p9_data *data = &req->r.Rreaddir.data;
 	struct listing list = {.size = t->count};
-	int err = req_reserve(req, P9_READ_HEADER + t->count);
+	int err;
 
-	if (err < 0)
-		return err;
 	list.data = p9_data_place(req->out);
 	err = fs_readdir(req->session->fs, req->file, t->offset, t->count, list_entry, &list);
 	if (err < 0)

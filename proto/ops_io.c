@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "common/util.h"
+#include "proto/change.h"
 #include "proto/ops.h"
 
 /* The protocol's flags have the numbers of x86 Linux; the host's may differ. What is not listed
@@ -38,7 +39,7 @@ static int host_flags(uint32_t wire)
  * to it. 0 would mean "no statement". */
 static uint32_t iounit(const struct session *session)
 {
-	return (session->msize - P9_IO_HEADER) & ~4095u;
+	return (session->saved->msize - P9_IO_HEADER) & ~4095u;
 }
 
 int do_lopen(struct req *req)
@@ -48,7 +49,7 @@ int do_lopen(struct req *req)
 
 	if (flags < 0)
 		return flags;
-	if ((t->flags & P9_O_DIRECTORY) != 0 && !S_ISDIR(req->node->fs.type))
+	if ((t->flags & P9_O_DIRECTORY) != 0 && !S_ISDIR(req->node->saved.fs.type))
 		return -ENOTDIR;
 	if (req->session->config.readonly &&
 	    ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_APPEND)) != 0))
@@ -58,19 +59,19 @@ int do_lopen(struct req *req)
 
 int do_lopen_ask(struct req *req)
 {
-	return fs_open(req->session->fs, req->node->fs, host_flags(req->t.Tlopen.flags),
+	return fs_open(req->session->fs, req->node->saved.fs, host_flags(req->t.Tlopen.flags),
 		       &req->new_file);
 }
 
 int do_lopen_commit(struct req *req)
 {
 	struct p9_Rlopen *r = &req->r.Rlopen;
-	bool dir = S_ISDIR(req->node->fs.type);
+	struct fid_saved *fid = change_fid(req);
+	bool dir = S_ISDIR(req->node->saved.fs.type);
 
-	req->fid->file = req->new_file;
-	req->new_file = FS_NO_FILE;
-	req->fid->kind = dir ? FID_DIR : FID_FILE;
-	r->qid = req->node->qid;
+	fid->file = req->new_file;
+	fid->kind = dir ? FID_DIR : FID_FILE;
+	r->qid = req->node->saved.qid;
 	r->iounit = dir ? 0 : iounit(req->session);
 	return 0;
 }
@@ -90,25 +91,30 @@ int do_lcreate_ask(struct req *req)
 	const struct p9_Tlcreate *t = &req->t.Tlcreate;
 	int flags = host_flags(t->flags) | ((t->flags & P9_O_EXCL) != 0 ? O_EXCL : 0);
 
+	int err;
+
 	req->cred.gid = t->gid;
-	return fs_create(req->session->fs, req->node->fs, t->name.text, flags, t->mode, req->cred,
-			 &req->new_node, &req->new_file, &req->attr, NULL);
+	err = fs_create(req->session->fs, req->node->saved.fs, t->name.text, flags, t->mode,
+			req->cred, &req->new_node, &req->new_file, &req->attr, req->intent);
+	if (err == 0)
+		req_note_handle(req);
+	return err;
 }
 
 /* The fid turns from the directory to the new file. */
 int do_lcreate_commit(struct req *req)
 {
 	struct p9_Rlcreate *r = &req->r.Rlcreate;
-	struct node *node = node_add(req->session->fids, req->new_node, &req->attr);
+	uint32_t node = change_node(req);
+	struct fid_saved *fid;
 
-	if (node == NULL)
+	if (node == 0)
 		return -ENFILE;
-	req->new_node = FS_NO_NODE;
-	fid_move(req->session->fids, req->fid, node);
-	req->fid->file = req->new_file;
-	req->new_file = FS_NO_FILE;
-	req->fid->kind = FID_FILE;
-	r->qid = node->qid;
+	fid = change_fid(req);
+	fid->node = node;
+	fid->file = req->new_file;
+	fid->kind = FID_FILE;
+	r->qid = node_qid(&req->attr);
 	r->iounit = iounit(req->session);
 	return 0;
 }
@@ -116,21 +122,18 @@ int do_lcreate_commit(struct req *req)
 int do_read(struct req *req)
 {
 	struct p9_Tread *t = &req->t.Tread;
-	uint32_t most = req->session->msize - P9_READ_HEADER;
+	uint32_t most = req->session->saved->msize - P9_READ_HEADER;
 
 	if (t->count > most)
 		t->count = most;
 	req_charge(req, t->count);
-	return req->fid->kind == FID_XATTR_READ ? xattr_read(req) : 0;
+	return req->fid->saved.kind == FID_XATTR_READ ? xattr_read(req) : 0;
 }
 
 int do_read_ask(struct req *req)
 {
 	const struct p9_Tread *t = &req->t.Tread;
-	int err = req_reserve(req, P9_READ_HEADER + t->count);
 
-	if (err < 0)
-		return err;
 	return (int)fs_read(req->session->fs, req->file, p9_data_place(req->out), t->count,
 			    t->offset, req->nowait);
 }
@@ -139,7 +142,7 @@ int do_read_commit(struct req *req)
 {
 	struct p9_data *data = &req->r.Rread.data;
 
-	if (req->fid->kind == FID_XATTR_READ)
+	if (req->fid->saved.kind == FID_XATTR_READ)
 		return 0;
 	data->bytes = p9_data_place(req->out);
 	data->len = (uint32_t)req->result;
@@ -148,7 +151,7 @@ int do_read_commit(struct req *req)
 
 int do_write(struct req *req)
 {
-	if (req->fid->kind == FID_XATTR_WRITE)
+	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_write(req);
 	return 0;
 }
@@ -158,15 +161,14 @@ int do_write_ask(struct req *req)
 	const struct p9_Twrite *t = &req->t.Twrite;
 
 	return (int)fs_write(req->session->fs, req->file, t->data.bytes, t->data.len, t->offset,
-			     NULL);
+			     req->intent);
 }
 
 int do_write_commit(struct req *req)
 {
-	if (req->fid->kind == FID_XATTR_WRITE)
-		req->r.Rwrite.count = req->t.Twrite.data.len;
-	else
-		req->r.Rwrite.count = (uint32_t)req->result;
+	if (req->fid->saved.kind == FID_XATTR_WRITE)
+		return xattr_write_commit(req);
+	req->r.Rwrite.count = (uint32_t)req->result;
 	return 0;
 }
 

@@ -11,12 +11,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "proto/change.h"
 #include "proto/ops.h"
-
-#define LOCKERS_MAX 1024 /* remembered in a session: each Tlock looks through them */
 
 static int lock_type(uint8_t wire, enum fs_lock_type *type)
 {
@@ -34,31 +32,21 @@ static int lock_type(uint8_t wire, enum fs_lock_type *type)
 	return -EINVAL;
 }
 
-/* The fid of the same file through which the process locks already; NULL: none. */
-static struct fid *find_locker(struct req *req, uint32_t proc_id, const char *client_id)
-{
-	struct fid_locker *locker;
-
-	LIST_FOREACH (locker, &req->session->lockers, link) {
-		if (locker->proc_id == proc_id &&
-		    locker->fid->node->qid.path == req->node->qid.path &&
-		    strcmp(locker->client_id, client_id) == 0)
-			return locker->fid;
-	}
-	return NULL;
-}
-
 /* Lets the request act on the open file that holds the process's locks, if the lock may be set
  * through it. The reference goes with the request. */
 static void borrow_file(struct req *req, uint32_t proc_id, const char *client_id)
 {
-	struct fid *holder = find_locker(req, proc_id, client_id);
+	struct session *session = req->session;
+	uint32_t locker = locker_find(session->fids, req->node, proc_id, client_id);
+	struct fid *holder;
 
-	if (holder == NULL ||
-	    (req->lock.type == FS_LOCK_WRITE && (holder->file.flags & O_ACCMODE) == O_RDONLY))
+	if (locker == 0)
+		return;
+	holder = &session->saved->fid[session->saved->locker[locker - 1].fid];
+	if (req->lock.type == FS_LOCK_WRITE && (holder->saved.file.flags & O_ACCMODE) == O_RDONLY)
 		return;
 	req->dfid = fid_ref(holder);
-	req->file = holder->file;
+	req->file = holder->saved.file;
 }
 
 static int range_check(uint64_t start, uint64_t length)
@@ -101,35 +89,15 @@ int do_lock_ask(struct req *req)
 	return err == -EAGAIN ? 0 : err;
 }
 
-static bool lockers_full(const struct session *session)
-{
-	const struct fid_locker *locker;
-	unsigned count = 0;
-
-	LIST_FOREACH (locker, &session->lockers, link)
-		count++;
-	return count >= LOCKERS_MAX;
-}
-
 /* Remembers who locks through this fid, if it is the first. */
 int do_lock_commit(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
 	struct fid *fid = req->fid;
-	struct fid_locker *locker;
 
-	if (req->lock.type == FS_LOCK_NONE || req->r.Rlock.status != P9_LOCK_SUCCESS ||
-	    req->dfid != NULL || fid->locker != NULL ||
-	    fid_find(req->session->fids, fid->number) != fid || lockers_full(req->session))
-		return 0;
-	locker = calloc(1, sizeof(*locker));
-	if (locker == NULL)
-		return -ENOMEM;
-	locker->fid = fid;
-	locker->proc_id = t->proc_id;
-	memcpy(locker->client_id, t->client_id.text, t->client_id.len);
-	fid->locker = locker;
-	LIST_INSERT_HEAD(&req->session->lockers, locker, link);
+	if (req->lock.type != FS_LOCK_NONE && req->r.Rlock.status == P9_LOCK_SUCCESS &&
+	    req->dfid == NULL && fid->locker == 0 && fid->numbered)
+		change_locker(req, t->proc_id, t->client_id.text);
 	return 0;
 }
 

@@ -7,34 +7,28 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/change.h"
 #include "proto/ops.h"
 
-/* Also a reset: whatever was in flight is never answered, and that before Rversion leaves. */
 int do_version(struct req *req)
 {
 	const struct p9_Tversion *t = &req->t.Tversion;
-	struct session *session = req->session;
 
-	session_reset(session, req);
-	session->msize = 0;
-	if (strcmp(t->version.text, P9_VERSION_L) == 0 && t->msize < P9_MSIZE_MIN)
-		return -EMSGSIZE;
-	return 0;
+	return strcmp(t->version.text, P9_VERSION_L) == 0 && t->msize < P9_MSIZE_MIN ? -EMSGSIZE
+										     : 0;
 }
 
+/* Also a reset: whatever was in flight is never answered, and that before Rversion leaves. */
 int do_version_commit(struct req *req)
 {
 	const struct p9_Tversion *t = &req->t.Tversion;
 	struct p9_Rversion *r = &req->r.Rversion;
-	struct session *session = req->session;
+	uint32_t most = req->session->config.msize_max;
+	bool known = strcmp(t->version.text, P9_VERSION_L) == 0;
 
-	r->msize = t->msize < session->config.msize_max ? t->msize : session->config.msize_max;
-	if (strcmp(t->version.text, P9_VERSION_L) != 0) {
-		r->version = p9_str(P9_VERSION_UNKNOWN);
-		return 0;
-	}
-	session->msize = r->msize;
-	r->version = p9_str(P9_VERSION_L);
+	r->msize = t->msize < most ? t->msize : most;
+	r->version = p9_str(known ? P9_VERSION_L : P9_VERSION_UNKNOWN);
+	change_reset(req, known ? r->msize : 0);
 	return 0;
 }
 
@@ -46,36 +40,33 @@ int do_attach(struct req *req)
 
 int do_attach_ask(struct req *req)
 {
-	return fs_root(req->session->fs, &req->new_node, &req->attr);
+	int err = fs_root(req->session->fs, &req->new_node, &req->attr);
+
+	if (err == 0)
+		req_note_handle(req);
+	return err;
 }
 
 int do_attach_commit(struct req *req)
 {
 	const struct p9_Tattach *t = &req->t.Tattach;
-	struct node *node = node_add(req->session->fids, req->new_node, &req->attr);
-	int err;
+	uint32_t node = change_node(req);
 
-	if (node == NULL)
+	if (node == 0)
 		return -ENFILE;
-	req->new_node = FS_NO_NODE;
-	req->r.Rattach.qid = node->qid;
-	err = op_newfid_add(req, t->newfid, node, t->n_uname, NULL);
-	node_unref(req->session->fids, node);
-	return err;
+	req->r.Rattach.qid = node_qid(&req->attr);
+	return change_add_fid(req, t->newfid, node, t->n_uname, NULL);
 }
 
 /* Answered at once, whatever the old request does: it will not be committed or sent. A flush of
  * a Tflush or Tversion changes nothing. */
-int do_flush(struct req *req)
+int do_flush_commit(struct req *req)
 {
-	struct req **owner = &req->session->by_tag[req->t.Tflush.oldtag];
-	struct req *old = *owner;
+	struct req *old = req->session->by_tag[req->t.Tflush.oldtag];
 
-	if (old == NULL || old->t.type == P9_Tflush || old->t.type == P9_Tversion)
-		return OP_DONE;
-	old->flushed = true;
-	*owner = NULL;
-	return OP_DONE;
+	if (old != NULL && old->t.type != P9_Tflush && old->t.type != P9_Tversion)
+		change_flush(req, old);
+	return 0;
 }
 
 /* The number was taken away already (OP_CLUNKS). What can sleep is left to ask: storing an
@@ -83,23 +74,24 @@ int do_flush(struct req *req)
 int do_clunk(struct req *req)
 {
 	struct fid *fid = req->fid;
+	const struct fid_xattr *xattr = fid_xattr(req->session->fids, fid);
 
-	if (fid->kind == FID_XATTR_WRITE)
-		return fid->xattr->written == fid->xattr->size ? 0 : -EINVAL;
+	if (fid->saved.kind == FID_XATTR_WRITE)
+		return xattr->written == xattr->size ? 0 : -EINVAL;
 	if (fid->refs > 1)
 		return OP_DONE;
-	req->new_file = fid->file;
-	fid->file = FS_NO_FILE;
+	req->new_file = fid->saved.file;
+	fid->saved.file = FS_NO_FILE;
 	if (req->node->refs == 2) {
-		req->new_node = req->node->fs;
-		req->node->fs = FS_NO_NODE;
+		req->new_node = req->node->saved.fs;
+		req->node->saved.fs = FS_NO_NODE;
 	}
 	return 0;
 }
 
 int do_clunk_ask(struct req *req)
 {
-	if (req->fid->kind == FID_XATTR_WRITE)
+	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_store_ask(req);
 	fs_close(req->session->fs, req->new_file);
 	fs_forget(req->session->fs, req->new_node);

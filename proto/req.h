@@ -19,15 +19,12 @@
 #include <sys/queue.h>
 
 #include "fs/fs.h"
+#include "proto/saved.h"
 #include "proto/wire.h"
 
-struct fid;
 struct lane;
-struct node;
 struct op;
 struct session;
-
-STAILQ_HEAD(req_queue, req);
 
 enum req_state {
 	REQ_ARRIVED, /* being received, checked or parked behind another request */
@@ -35,42 +32,57 @@ enum req_state {
 	REQ_SENDING, /* answered and committed; the lane has the reply */
 };
 
+/* What a process knows of a request besides what outlives it (`slot`). */
 struct req {
 	STAILQ_ENTRY(req) link;	 /* the one queue it is in: executor's, fid::waiting, lane's */
 	TAILQ_ENTRY(req) active; /* session::active */
 	struct session *session;
 	struct lane *lane;
+	struct slot *slot;
 	enum req_state state;
-	bool flushed; /* nobody wants the reply any more: no commit, and no bytes if it can be
-			 helped */
 	bool nowait;  /* ask must not sleep: -EAGAIN from the driver comes back as "not yet" */
+	bool changes; /* the session: see change.h */
+	bool fat;     /* keeps large buffers, see session.c */
 	int result;   /* of ask, or of the check that refused */
 	const struct op *op;
 
-	/* The messages and their bytes; buffers are owned and kept when the request is reused. */
+	/* The messages. Their bytes stand in memory that outlives the process, P9_MSIZE_MAX each;
+	 * the strings of `t` in `text`, owned and kept when the request is reused. */
 	struct p9_msg t, r;
 	uint8_t *in, *out;
-	uint32_t in_room, out_room;
 	uint32_t in_size, out_size;
+	uint8_t *text;
+	uint32_t text_room;
 	uint32_t bytes; /* of session::bytes */
 
 	/* What the message names, one reference each, taken before check and dropped at the end. */
 	struct fid *fid, *dfid;
 	struct node *node, *dnode;
-	struct fs_file file; /* fid's, as it was at the check */
-	struct fs_cred cred; /* for new objects */
-	bool exclusive;	     /* holds fid->busy */
+	struct fs_file file;	  /* fid's, as it was at the check */
+	struct fs_cred cred;	  /* for new objects */
+	struct fs_intent *intent; /* for calls that must not be made twice; NULL: nobody succeeds */
+	bool exclusive;		  /* holds fid->busy */
 
-	/* What ask found. Commit moves it into the session; what is left is given back. */
+	/* What ask found. A change moves it into the session; what is left is given back. */
 	struct fs_node new_node;
+	struct fs_handle new_handle;
 	struct fs_file new_file;
-	struct fid_xattr *new_xattr;
+	uint32_t new_xattr;
 	union {
 		struct fs_attr attr;
 		struct fs_statfs statfs;
 		struct fs_lock lock;
 	};
 };
+
+/* Nobody wants the reply any more: no commit, and no bytes if it can be helped. Any thread. */
+static inline bool req_flushed(const struct req *req)
+{
+	return __atomic_load_n(&req->slot->flushed, __ATOMIC_RELAXED);
+}
+
+/* Notes how the object that ask has just pinned in new_node can be found again. */
+void req_note_handle(struct req *req);
 
 /* Runs the driver call and answers. False: with `nowait` set it would have slept; nothing was
  * answered, call again without. Any thread. */
@@ -82,7 +94,9 @@ void req_reply(struct req *req, int result);
 /* Counts `size` bytes of a reply to come against the session's limit. For check. */
 void req_charge(struct req *req, uint32_t size);
 
-/* Makes `out` at least `size` bytes large. -ENOMEM. For check and ask. */
-int req_reserve(struct req *req, uint32_t size);
+/* For a handler of fatal signals: the request that the calling thread is working on is to blame.
+ * After REQ_DEATHS_MAX of them it is answered EIO without being run. */
+#define REQ_DEATHS_MAX 3
+void req_blame(void);
 
 #endif

@@ -10,17 +10,55 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/crash.h"
 #include "common/log.h"
+#include "proto/change.h"
 #include "proto/ops.h"
 
 #define TAGS 65536
 #define FIRST_MESSAGE_MAX 8192 /* before Tversion only Tversion is of use */
-#define OUT_MIN 512	       /* every reply but those whose handler reserves room */
-#define KEPT_BUFFER_MAX 65536  /* a larger buffer is not kept with an unused request, */
-#define KEPT_REQS_MAX 16       /* and not more of those than so many */
+#define TEXT_MIN 512
+#define KEPT_BUFFER_MAX 65536 /* larger buffers are not kept with an unused request, */
+#define FAT_REQS_MAX 8	      /* but for so many requests */
+
+/* What the thread is working on, for req_blame(). */
+static _Thread_local struct req *req_working;
+
+static void req_flush(struct req *req)
+{
+	__atomic_store_n(&req->slot->flushed, true, __ATOMIC_RELAXED);
+}
+
+/* ---- memory ---- */
+
+static void *map_memory(size_t size, int kind)
+{
+	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+
+	return area == MAP_FAILED ? NULL : area;
+}
+
+static void unmap_memory(void *area, size_t size)
+{
+	if (area != NULL)
+		munmap(area, size);
+}
+
+/* Mapped, not allocated: a client uses little of it, and memory follows use. */
+static int session_map(struct session *s, struct saved *saved)
+{
+	s->owns_saved = saved == NULL;
+	s->saved = s->owns_saved ? map_memory(sizeof(*s->saved), MAP_SHARED) : saved;
+	s->req = map_memory(SESSION_REQS_MAX * sizeof(*s->req), MAP_PRIVATE);
+	s->by_tag = map_memory(TAGS * sizeof(*s->by_tag), MAP_PRIVATE);
+	if (s->saved == NULL || s->req == NULL || s->by_tag == NULL)
+		return -ENOMEM;
+	return 0;
+}
 
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
-		   struct session **session)
+		   struct saved *saved, struct session **session)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	int err;
@@ -32,41 +70,28 @@ int session_create(struct fs *fs, const struct session_config *config, struct ex
 	s->executor = executor;
 	TAILQ_INIT(&s->active);
 	STAILQ_INIT(&s->free);
-	LIST_INIT(&s->lockers);
-	err = fid_table_create(fs, &s->fids);
-	/* Mapped, not allocated: a client uses few of the tags, and memory follows use. */
-	s->by_tag = mmap(NULL, TAGS * sizeof(*s->by_tag), PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->by_tag == MAP_FAILED)
-		s->by_tag = NULL;
-	if (err < 0 || s->by_tag == NULL) {
+	err = session_map(s, saved);
+	if (err == 0)
+		err = fid_table_create(fs, s->saved, &s->fids);
+	if (err < 0) {
 		session_destroy(s);
-		return err < 0 ? err : -ENOMEM;
+		return err;
 	}
 	*session = s;
 	return 0;
 }
 
-static void req_destroy(struct req *req)
-{
-	free(req->in);
-	free(req->out);
-	free(req);
-}
-
 void session_destroy(struct session *session)
 {
-	struct req *req;
-
 	if (session == NULL)
 		return;
-	while ((req = STAILQ_FIRST(&session->free)) != NULL) {
-		STAILQ_REMOVE_HEAD(&session->free, link);
-		req_destroy(req);
-	}
+	for (uint32_t i = 0; i < session->reqs_used; i++)
+		free(session->req[i].text);
 	fid_table_destroy(session->fids);
-	if (session->by_tag != NULL)
-		munmap(session->by_tag, TAGS * sizeof(*session->by_tag));
+	unmap_memory(session->by_tag, TAGS * sizeof(*session->by_tag));
+	unmap_memory(session->req, SESSION_REQS_MAX * sizeof(*session->req));
+	if (session->owns_saved)
+		unmap_memory(session->saved, sizeof(*session->saved));
 	free(session);
 }
 
@@ -75,61 +100,48 @@ bool session_idle(const struct session *session)
 	return TAILQ_EMPTY(&session->active);
 }
 
-void session_reset(struct session *session, const struct req *keep)
+uint32_t session_slot_number(const struct req *req)
+{
+	return (uint32_t)(req->slot - req->session->saved->slot);
+}
+
+void session_forget_tag(struct session *session, uint32_t slot)
+{
+	struct req *req = &session->req[slot];
+
+	if (session->by_tag[req->t.tag] == req)
+		session->by_tag[req->t.tag] = NULL;
+}
+
+void session_forget_tags(struct session *session, const struct req *keep)
 {
 	struct req *req;
 
 	TAILQ_FOREACH (req, &session->active, active) {
-		if (req == keep || req->state == REQ_SENDING)
-			continue;
-		req->flushed = true;
-		if (session->by_tag[req->t.tag] == req)
-			session->by_tag[req->t.tag] = NULL;
+		if (req != keep && req_flushed(req))
+			session_forget_tag(session, session_slot_number(req));
 	}
-	fid_remove_all(session->fids);
 }
 
 void session_close(struct session *session)
 {
-	session_reset(session, NULL);
-	session->msize = 0;
+	struct req *req;
+
+	TAILQ_FOREACH (req, &session->active, active) {
+		if (req->state != REQ_SENDING)
+			req_flush(req);
+	}
+	session_forget_tags(session, NULL);
+	fid_remove_all(session->fids);
+	session->saved->msize = 0;
 }
 
 uint32_t session_max_message(const struct session *session)
 {
-	return session->msize != 0 ? session->msize : FIRST_MESSAGE_MAX;
+	return session->saved->msize != 0 ? session->saved->msize : FIRST_MESSAGE_MAX;
 }
 
 /* ---- requests ---- */
-
-static int buffer_reserve(uint8_t **buf, uint32_t *room, uint32_t size)
-{
-	uint8_t *larger;
-
-	if (*room >= size)
-		return 0;
-	larger = malloc(size);
-	if (larger == NULL)
-		return -ENOMEM;
-	free(*buf);
-	*buf = larger;
-	*room = size;
-	return 0;
-}
-
-static void buffer_trim(uint8_t **buf, uint32_t *room)
-{
-	if (*room <= KEPT_BUFFER_MAX)
-		return;
-	free(*buf);
-	*buf = NULL;
-	*room = 0;
-}
-
-int req_reserve(struct req *req, uint32_t size)
-{
-	return buffer_reserve(&req->out, &req->out_room, size);
-}
 
 bool session_full(const struct session *session)
 {
@@ -142,41 +154,62 @@ void req_charge(struct req *req, uint32_t size)
 	req->session->bytes += size;
 }
 
-struct req *session_request(struct session *session, struct lane *lane, uint32_t size)
+/* A request of its slot, with nothing in it. */
+static void req_init(struct session *session, uint32_t number, struct lane *lane, uint32_t size)
 {
-	struct req *req = STAILQ_FIRST(&session->free);
-
-	if (session_full(session))
-		return NULL;
-	if (req != NULL) {
-		STAILQ_REMOVE_HEAD(&session->free, link);
-		session->kept--;
-	} else {
-		req = calloc(1, sizeof(*req));
-	}
-	if (req == NULL)
-		return NULL;
-	if (buffer_reserve(&req->in, &req->in_room, size) < 0 || req_reserve(req, OUT_MIN) < 0) {
-		req_destroy(req);
-		return NULL;
-	}
+	struct req *req = &session->req[number];
 
 	*req = (struct req){
 		.session = session,
 		.lane = lane,
-		.in = req->in,
-		.in_room = req->in_room,
+		.slot = &session->saved->slot[number],
+		.in = session->saved->in[number],
+		.out = session->saved->out[number],
 		.in_size = size,
-		.out = req->out,
-		.out_room = req->out_room,
+		.text = req->text,
+		.text_room = req->text_room,
+		.fat = req->fat,
 		.file = FS_NO_FILE,
 		.new_node = FS_NO_NODE,
 		.new_file = FS_NO_FILE,
 	};
+	if (session->config.durable)
+		req->intent = &req->slot->intent;
 	TAILQ_INSERT_TAIL(&session->active, req, active);
 	session->reqs++;
 	req_charge(req, size);
+}
+
+struct req *session_request(struct session *session, struct lane *lane, uint32_t size)
+{
+	struct req *req = STAILQ_FIRST(&session->free);
+
+	if (session_full(session) || size > P9_MSIZE_MAX)
+		return NULL;
+	if (req != NULL)
+		STAILQ_REMOVE_HEAD(&session->free, link);
+	else
+		req = &session->req[session->reqs_used++];
+	req_init(session, (uint32_t)(req - session->req), lane, size);
+	*req->slot = (struct slot){
+		.state = SLOT_FREE,
+		.lane = lane->number,
+		.order = ++session->order,
+		.in_size = size,
+	};
 	return req;
+}
+
+void session_taking(struct req *req, uint32_t at)
+{
+	req->slot->at = at;
+	saved_set(&req->slot->state, SLOT_TAKING);
+}
+
+void session_putting(struct req *req, uint32_t at)
+{
+	req->slot->at = at;
+	saved_set(&req->slot->state, SLOT_PUTTING);
 }
 
 /* Drops what the request still holds: references, and whatever commit did not move. */
@@ -186,7 +219,7 @@ static void req_release(struct req *req)
 
 	fs_forget(req->session->fs, req->new_node);
 	fs_close(req->session->fs, req->new_file);
-	fid_xattr_free(req->new_xattr);
+	xattr_put_back(fids, req->new_xattr);
 	if (req->node != NULL)
 		node_unref(fids, req->node);
 	if (req->dnode != NULL)
@@ -197,31 +230,50 @@ static void req_release(struct req *req)
 		fid_unref(fids, req->dfid);
 }
 
+/* Large buffers stay with a few requests, which are used first, and cost the others a system call.
+ */
+static void req_trim(struct req *req)
+{
+	struct session *session = req->session;
+
+	if (req->fat || req->bytes <= KEPT_BUFFER_MAX)
+		return;
+	if (session->fat < FAT_REQS_MAX) {
+		session->fat++;
+		req->fat = true;
+		return;
+	}
+	madvise(req->in, P9_MSIZE_MAX, MADV_REMOVE);
+	madvise(req->out, P9_MSIZE_MAX, MADV_REMOVE);
+	if (req->text_room > KEPT_BUFFER_MAX) {
+		free(req->text);
+		req->text = NULL;
+		req->text_room = 0;
+	}
+}
+
 /* The request is over: nothing of it will reach the client any more. */
 static void req_end(struct req *req)
 {
 	struct session *session = req->session;
 	struct lane *lane = req->lane;
 
-	if (session->by_tag[req->t.tag] == req)
-		session->by_tag[req->t.tag] = NULL;
+	saved_set(&req->slot->state, SLOT_FREE);
+	session_forget_tag(session, session_slot_number(req));
 	TAILQ_REMOVE(&session->active, req, active);
 	session->reqs--;
 	session->bytes -= req->bytes;
-	if (session->kept < KEPT_REQS_MAX) {
-		buffer_trim(&req->in, &req->in_room);
-		buffer_trim(&req->out, &req->out_room);
+	req_trim(req);
+	if (req->fat)
 		STAILQ_INSERT_HEAD(&session->free, req, link);
-		session->kept++;
-	} else {
-		req_destroy(req);
-	}
+	else
+		STAILQ_INSERT_TAIL(&session->free, req, link);
 	lane->released(lane);
 }
 
 /* ---- in: receive, resolve, check ---- */
 
-static int resolve_fid(struct req *req, const uint32_t *number, uint8_t allowed, struct fid **fid,
+static int resolve_fid(struct req *req, const uint32_t *number, struct fid **fid,
 		       struct node **node)
 {
 	struct fid *found;
@@ -233,24 +285,40 @@ static int resolve_fid(struct req *req, const uint32_t *number, uint8_t allowed,
 		return -EBADF;
 	*fid = fid_ref(found);
 	*node = node_ref(found->node);
-	return op_kind_error(found->kind, allowed);
+	return 0;
 }
 
 /* Finds what the message names. What is found stays referenced, also when a later step fails. */
 static int resolve(struct req *req)
 {
 	struct p9_fids names = p9_fids(&req->t);
-	int err = resolve_fid(req, names.fid, req->op->fid, &req->fid, &req->node);
+	int err = resolve_fid(req, names.fid, &req->fid, &req->node);
 
-	if (req->fid != NULL && (req->op->flags & OP_CLUNKS) != 0)
-		fid_remove(req->session->fids, req->fid);
+	return err < 0 ? err : resolve_fid(req, names.dfid, &req->dfid, &req->dnode);
+}
+
+static int judge_fid(const struct fid *fid, uint8_t allowed)
+{
+	int err;
+
+	if (fid == NULL)
+		return 0;
+	err = op_kind_error(fid->saved.kind, allowed);
+	return err == 0 && fid_is_stale(fid) ? -ESTALE : err;
+}
+
+/* May it be asked of these fids, on this share? */
+static int judge(struct req *req)
+{
+	int err = judge_fid(req->fid, req->op->fid);
+
 	if (err == 0)
-		err = resolve_fid(req, names.dfid, req->op->dfid, &req->dfid, &req->dnode);
+		err = judge_fid(req->dfid, req->op->dfid);
 	if (err < 0)
 		return err;
 	if (req->fid != NULL) {
-		req->file = req->fid->file;
-		req->cred.uid = req->fid->uid;
+		req->file = req->fid->saved.file;
+		req->cred.uid = req->fid->saved.uid;
 	}
 	if ((req->op->flags & OP_WRITES) != 0 && req->session->config.readonly)
 		return -EROFS;
@@ -276,6 +344,42 @@ static void drop_resolved(struct req *req)
 	req->fid = NULL;
 }
 
+/* From now on it is this fid and this object, whatever becomes of the number; a successor asks them
+ * again. For a request that clunks it is the moment in which the number goes. */
+static void hold(struct req *req)
+{
+	struct fid_table *fids = req->session->fids;
+	struct slot *slot = req->slot;
+
+	slot->fid = fid_index(fids, req->fid);
+	slot->node = node_index(fids, req->node);
+	slot->dfid = fid_index(fids, req->dfid);
+	slot->dnode = node_index(fids, req->dnode);
+	saved_set(&slot->state, SLOT_ASKING);
+	if ((req->op->flags & OP_CLUNKS) != 0 && req->fid != NULL && req->fid->numbered)
+		fid_remove(fids, req->fid);
+}
+
+/* What follows when the fids are found: `err`, if that failed. True: that was all, req->result is
+ * the answer. */
+static bool proceed(struct req *req, int err)
+{
+	if (err == 0) {
+		hold(req);
+		CRASH_POINT();
+		err = judge(req);
+	}
+	if (err == 0 && req->op->check != NULL)
+		err = req->op->check(req);
+	if (err != 0 || req->op->ask == NULL) {
+		req->result = err < 0 ? err : 0;
+		return true;
+	}
+	req->state = REQ_ASKING;
+	req->session->executor->run(req->session->executor, req);
+	return false;
+}
+
 /* Resolves, checks and starts the request; parks it when its fid is taken. True: that was all,
  * req->result is the answer. */
 static bool start(struct req *req)
@@ -295,15 +399,12 @@ static bool start(struct req *req)
 		fid->busy = true;
 		req->exclusive = true;
 	}
-	if (err == 0 && req->op->check != NULL)
-		err = req->op->check(req);
-	if (err != 0 || req->op->ask == NULL) {
-		req->result = err < 0 ? err : 0;
-		return true;
-	}
-	req->state = REQ_ASKING;
-	req->session->executor->run(req->session->executor, req);
-	return false;
+	return proceed(req, err);
+}
+
+static uint16_t tag_of(const struct req *req)
+{
+	return (uint16_t)(req->in[5] | req->in[6] << 8);
 }
 
 /* Two requests with one tag: the client has given the first one up (spec of Linux: a second
@@ -313,7 +414,7 @@ static void claim_tag(struct req *req)
 	struct req **owner = &req->session->by_tag[req->t.tag];
 
 	if (*owner != NULL)
-		(*owner)->flushed = true;
+		req_flush(*owner);
 	*owner = req;
 }
 
@@ -327,32 +428,72 @@ static void trace(const char *arrow, const struct p9_msg *msg)
 	log_debug("%s %s", arrow, text);
 }
 
-void session_receive(struct req *req)
+/* Decoding moves strings about: a successor wants to find the message as it came. Data stays where
+ * it is. */
+static int decode(struct req *req)
 {
-	int err = p9_decode(&req->t, req->in, req->in_size);
+	bool in_place = req->in[4] == P9_Twrite;
+
+	req->t.type = req->in[4];
+	req->t.tag = tag_of(req);
+	if (!in_place && req->text_room < req->in_size) {
+		free(req->text);
+		req->text_room = req->in_size > TEXT_MIN ? req->in_size : TEXT_MIN;
+		req->text = malloc(req->text_room);
+		if (req->text == NULL) {
+			req->text_room = 0;
+			return -ENOMEM;
+		}
+	}
+	if (in_place)
+		return p9_decode(&req->t, req->in, req->in_size);
+	memcpy(req->text, req->in, req->in_size);
+	return p9_decode(&req->t, req->text, req->in_size);
+}
+
+/* Decodes and finds the handler; what is wrong with the message is an error. */
+static int understand(struct req *req)
+{
+	int err = decode(req);
 
 	trace("<", &req->t);
-	claim_tag(req);
 	req->op = op_find(req->t.type);
 	if (req->op == NULL)
-		err = -EOPNOTSUPP;
-	else if (err < 0)
-		err = -EINVAL;
-	else if (req->session->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
-		err = -EPROTO;
+		return -EOPNOTSUPP;
+	if (err < 0)
+		return err == -ENOMEM ? err : -EINVAL;
+	if (req->session->saved->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
+		return -EPROTO;
+	return req->slot->deaths >= REQ_DEATHS_MAX ? -EIO : 0;
+}
+
+void session_receive(struct req *req)
+{
+	int err;
+
+	req_working = req;
+	saved_set(&req->slot->state, SLOT_TAKEN);
+	CRASH_POINT();
+	err = understand(req);
+	claim_tag(req);
 	req->result = err;
 	if (err < 0 || start(req))
 		session_finish(req);
+	req_working = NULL;
 }
 
 bool req_ask(struct req *req)
 {
-	int result = req->op->ask(req);
+	int result;
 
+	req_working = req;
+	result = req_flushed(req) ? -EINTR : req->op->ask(req);
+	req_working = NULL;
 	if (result == -EAGAIN && req->nowait) {
 		req->nowait = false;
 		return false;
 	}
+	CRASH_POINT();
 	req_reply(req, result);
 	return true;
 }
@@ -361,6 +502,18 @@ void req_reply(struct req *req, int result)
 {
 	req->result = result;
 	req->session->executor->answered(req->session->executor, req);
+}
+
+void req_note_handle(struct req *req)
+{
+	if (req->intent == NULL || fs_handle(req->session->fs, req->new_node, &req->new_handle) < 0)
+		req->new_handle.size = 0;
+}
+
+void req_blame(void)
+{
+	if (req_working != NULL)
+		req_working->slot->deaths++;
 }
 
 /* ---- out: commit, encode, send ---- */
@@ -380,7 +533,7 @@ static void pass_on(struct req *req)
 		drop_resolved(next);
 		/* Not finished here: the next one's end would pass on again, as deep as the queue.
 		 */
-		if (next->flushed || start(next))
+		if (req_flushed(next) || start(next))
 			req_reply(next, next->result);
 	}
 }
@@ -398,33 +551,46 @@ static void encode(struct req *req)
 	int size = -ENOMEM;
 
 	if (req->result >= 0)
-		size = p9_encode(&req->r, req->out, req->out_room);
+		size = p9_encode(&req->r, req->out, P9_MSIZE_MAX);
 	if (size > 0 && (uint32_t)size > session_max_message(req->session))
 		size = -EMSGSIZE;
 	if (size < 0) {
 		req->r.type = P9_Rlerror;
 		req->r.Rlerror.ecode = wire_errno(req->result < 0 ? req->result : size);
-		size = p9_encode(&req->r, req->out, req->out_room);
+		size = p9_encode(&req->r, req->out, P9_MSIZE_MAX);
 	}
 	req->out_size = (uint32_t)size;
+	req->slot->out_size = req->out_size;
+}
+
+/* The handler's part of the change, if the request succeeded, and the reply. */
+static void commit(struct req *req)
+{
+	int err;
+
+	req->r.type = (uint8_t)(req->t.type + 1);
+	req->r.tag = req->t.tag;
+	if (req->result >= 0 && req->op->commit != NULL) {
+		err = req->op->commit(req);
+		req->result = err < 0 ? err : req->result;
+	}
+	encode(req);
+	if (req->r.type == P9_Rlerror)
+		change_drop(req);
+	trace(">", &req->r);
+	change_make(req);
 }
 
 void session_finish(struct req *req)
 {
-	if (!req->flushed) {
-		req->r.type = (uint8_t)(req->t.type + 1);
-		req->r.tag = req->t.tag;
-		if (req->result >= 0 && req->op->commit != NULL) {
-			int err = req->op->commit(req);
-
-			req->result = err < 0 ? err : req->result;
-		}
-		encode(req);
-		trace(">", &req->r);
-	}
+	if (!req_flushed(req))
+		commit(req);
+	else
+		saved_set(&req->slot->state, SLOT_FREE);
+	CRASH_POINT();
 	pass_on(req);
 	req_release(req);
-	if (req->flushed) {
+	if (req->slot->state == SLOT_FREE) {
 		req_end(req);
 		return;
 	}
@@ -435,4 +601,160 @@ void session_finish(struct req *req)
 void session_sent(struct req *req)
 {
 	req_end(req);
+}
+
+/* ---- a predecessor's requests ---- */
+
+/* Takes the references that an asked request held, as they were written down. */
+static void take_up_held(struct req *req)
+{
+	struct session *session = req->session;
+	struct saved *saved = session->saved;
+	const struct slot *slot = req->slot;
+
+	if (slot->fid != 0) {
+		req->fid = fid_ref(&saved->fid[slot->fid]);
+		req->node = node_ref(&saved->node[slot->node]);
+	}
+	if (slot->dfid != 0) {
+		req->dfid = fid_ref(&saved->fid[slot->dfid]);
+		req->dnode = node_ref(&saved->node[slot->dnode]);
+	}
+}
+
+/* Is there still something to be done for the request? */
+static bool take_up_slot(struct session *session, uint32_t number, struct lane *const *lanes)
+{
+	struct slot *slot = &session->saved->slot[number];
+	struct lane *lane = lanes[slot->lane];
+
+	if (slot->state == SLOT_TAKING) {
+		lane->retake(lane, slot->at, slot->in_size);
+		saved_set(&slot->state, SLOT_TAKEN);
+	}
+	if (slot->state == SLOT_PUTTING) {
+		if (lane->was_put(lane, slot->at))
+			saved_set(&slot->state, SLOT_FREE);
+		else
+			saved_set(&slot->state, SLOT_SENDING);
+	}
+	if (slot->flushed)
+		saved_set(&slot->state, SLOT_FREE);
+	if (slot->state == SLOT_FREE)
+		return false;
+	req_init(session, number, lane, slot->in_size);
+	if (slot->state == SLOT_ASKING)
+		take_up_held(&session->req[number]);
+	return true;
+}
+
+struct by_order {
+	uint64_t order;
+	uint32_t slot;
+};
+
+static int compare_order(const void *a, const void *b)
+{
+	const struct by_order *left = a, *right = b;
+
+	return left->order < right->order ? -1 : left->order > right->order;
+}
+
+static void take_up_slots(struct session *session, struct lane *const *lanes)
+{
+	struct by_order list[SESSION_REQS_MAX];
+	uint32_t used = 0;
+
+	for (; used < SESSION_REQS_MAX && session->saved->slot[used].order > 0; used++)
+		list[used] = (struct by_order){session->saved->slot[used].order, used};
+	qsort(list, used, sizeof(list[0]), compare_order);
+	session->reqs_used = used;
+	if (used > 0)
+		session->order = list[used - 1].order;
+	for (uint32_t i = 0; i < used; i++) {
+		struct req *req = &session->req[list[i].slot];
+
+		if (!take_up_slot(session, list[i].slot, lanes))
+			STAILQ_INSERT_TAIL(&session->free, req, link);
+	}
+}
+
+int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
+		    struct saved *saved, struct lane *const *lanes, struct session **session)
+{
+	int err;
+
+	if (saved->redo.slot != 0) {
+		saved_redo(saved);
+		saved_set(&saved->redo.slot, 0);
+	}
+	err = session_create(fs, config, executor, saved, session);
+	if (err < 0)
+		return err;
+	take_up_slots(*session, lanes);
+	fid_table_settle((*session)->fids);
+	return 0;
+}
+
+void session_descriptors(struct session *session, void (*fn)(void *arg, int fd), void *arg)
+{
+	fid_table_descriptors(session->fids, fn, arg);
+}
+
+unsigned session_restore(struct session *session)
+{
+	return fid_table_restore(session->fids);
+}
+
+/* An asked request goes on where its fids were found; its check is made again, which changes
+ * nothing. */
+static void resume_asking(struct req *req)
+{
+	struct p9_fids names;
+	int err = understand(req);
+
+	claim_tag(req);
+	req->result = err;
+	if (err == 0) {
+		names = p9_fids(&req->t);
+		req->exclusive = wants_exclusive(req, &names);
+		if (req->exclusive)
+			req->fid->busy = true;
+	}
+	if (err < 0 || proceed(req, 0))
+		session_finish(req);
+}
+
+static void resume_sending(struct req *req)
+{
+	req->t.tag = tag_of(req);
+	claim_tag(req);
+	req->out_size = req->slot->out_size;
+	req->state = REQ_SENDING;
+	req->lane->send(req->lane, req);
+}
+
+/* What was asked comes first: of those that need a fid for themselves it has it. */
+static void resume(struct session *session, uint32_t state)
+{
+	struct req *req, *next;
+
+	for (req = TAILQ_FIRST(&session->active); req != NULL; req = next) {
+		next = TAILQ_NEXT(req, active);
+		if (req->state != REQ_ARRIVED || req->slot->state != state)
+			continue;
+		if (state == SLOT_SENDING)
+			resume_sending(req);
+		else if (state == SLOT_ASKING)
+			resume_asking(req);
+		else
+			session_receive(req);
+	}
+}
+
+void session_resume(struct session *session)
+{
+	resume(session, SLOT_SENDING);
+	resume(session, SLOT_ASKING);
+	resume(session, SLOT_TAKEN);
 }

@@ -14,8 +14,7 @@
 #include "proto/fid.h"
 #include "proto/req.h"
 
-#define SESSION_REQS_MAX 1024	      /* requests of one session in memory, */
-#define SESSION_BYTES_MAX (64u << 20) /* and the size of their messages both ways, about */
+#define SESSION_BYTES_MAX (64u << 20) /* of all messages in memory, both ways, about */
 
 /* Who runs the asks. */
 struct executor {
@@ -32,30 +31,54 @@ struct lane {
 	void (*send)(struct lane *lane, struct req *req);
 	/* A request of this lane is over, in whatever way: there is room for another. Loop. */
 	void (*released)(struct lane *lane);
+
+	/* The rest is asked of a predecessor's requests only (session_recover()); loop. */
+	uint32_t number;
+	/* A message of `size` bytes that began at position `at` was copied: see that the transport
+	 * knows. */
+	void (*retake)(struct lane *lane, uint32_t at, uint32_t size);
+	/* Was the reply that was to be put at position `at` put? */
+	bool (*was_put)(struct lane *lane, uint32_t at);
 };
 
 struct session_config {
 	bool readonly;
 	uint32_t msize_max; /* what the lanes can carry in either direction, P9_MSIZE_MIN..MAX */
+	bool durable;	    /* a successor may go on with it: notes are taken */
 };
 
 struct session {
 	struct fs *fs; /* borrowed */
 	struct executor *executor;
 	struct session_config config;
-	uint32_t msize; /* agreed on; 0: no Tversion yet */
+	struct saved *saved; /* what outlives the process */
+	bool owns_saved;
 	struct fid_table *fids;
-	TAILQ_HEAD(, req) active; /* all requests that are not free */
-	struct req_queue free;	  /* kept for reuse; so many: */
-	uint32_t kept;
-	uint32_t reqs;	/* in `active` */
-	uint64_t bytes; /* charged to them */
-	LIST_HEAD(, fid_locker) lockers;
+	TAILQ_HEAD(, req) active; /* all requests that are not free, in the order of arrival */
+	struct req *req;	  /* SESSION_REQS_MAX, by slot; so many were ever used: */
+	uint32_t reqs_used;
+	struct req_queue free;
+	uint32_t reqs;	     /* in `active` */
+	uint32_t fat;	     /* requests that keep large buffers */
+	uint64_t bytes;	     /* charged to all */
+	uint64_t order;	     /* of the last arrival */
 	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 
+/* A new session in `saved` (borrowed, zeroed), or in memory of its own (NULL). */
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
-		   struct session **session);
+		   struct saved *saved, struct session **session);
+
+/* The session that a predecessor left in `saved`, which saved_check() found whole, killed at any
+ * moment. Nothing is run or sent before session_resume(). In between the owner closes what
+ * session_descriptors() does not name, or, when all descriptors are lost, has the session restored:
+ * objects are looked for by their handles, and what is not found answers ESTALE. Returns how many
+ * fids that are. */
+int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
+		    struct saved *saved, struct lane *const *lanes, struct session **session);
+void session_descriptors(struct session *session, void (*fn)(void *arg, int fd), void *arg);
+unsigned session_restore(struct session *session);
+void session_resume(struct session *session);
 
 /* The client is gone: no reply is sent any more, the fids go. Requests that the executor still
  * has must come back through session_finish() before session_destroy(). */
@@ -66,17 +89,31 @@ void session_destroy(struct session *session);	  /* takes NULL; idle */
 /* The largest message the client may send now. */
 uint32_t session_max_message(const struct session *session);
 
-/* A request with room for `size` bytes in req->in, to be filled by the lane and handed to
- * session_receive() at once. NULL: too many or too large ones are under way, or out of memory; try
- * again when one was released. */
+/* A request for a message of `size` bytes (P9_MSIZE_MAX at most), to be copied into req->in by the
+ * lane and handed to session_receive() at once. NULL: too many or too large ones are under way, or
+ * out of memory; try again when one was released. A lane with positions calls session_taking() when
+ * the bytes are there, and then lets the transport know that they were taken. */
 bool session_full(const struct session *session);
 struct req *session_request(struct session *session, struct lane *lane, uint32_t size);
+void session_taking(struct req *req, uint32_t at);
 void session_receive(struct req *req);
 
+/* A lane with positions calls session_putting() before it puts the reply at `at`. */
 void session_finish(struct req *req);
+void session_putting(struct req *req, uint32_t at);
 void session_sent(struct req *req);
 
-/* For handlers: drops all fids and the claim on every reply but that of `keep`. */
-void session_reset(struct session *session, const struct req *keep);
+/* ---- for handlers and change.c ---- */
+
+uint32_t session_slot_number(const struct req *req);
+
+/* 0, or -EINVAL: the number cannot become a new fid. `old`: the fid it would replace, or NULL. A
+ * live fid that is not open may be replaced: Linux takes a number for free when it gave up waiting
+ * for the reply that made the fid, and never clunks it. */
+int session_newfid_conflict(const struct session *session, uint32_t newfid, struct fid **old);
+
+/* Requests that were flushed own no tag any more: one of them, or all but `keep`. */
+void session_forget_tag(struct session *session, uint32_t slot);
+void session_forget_tags(struct session *session, const struct req *keep);
 
 #endif

@@ -253,8 +253,8 @@ static void connection_create(struct server *server, int fd)
 	struct connection *c = calloc(1, sizeof(*c));
 	int nodelay = 1;
 
-	if (c == NULL ||
-	    session_create(server->fs, &config, runner_executor(server->runner), &c->session) < 0) {
+	if (c == NULL || session_create(server->fs, &config, runner_executor(server->runner), NULL,
+					&c->session) < 0) {
 		log_error("out of memory: connection refused");
 		free(c);
 		close(fd);

@@ -136,7 +136,7 @@ static void put_unsent(struct device_ring *ring)
 		int err = 0;
 
 		/* Its place in the rings is gone, or nobody waits for it any more. */
-		if (!ring->device->is_broken && !req->flushed)
+		if (!ring->device->is_broken && !req_flushed(req))
 			err = ring_put(&ring->ring, req->out, req->out_size);
 		if (err == -EAGAIN)
 			return;
@@ -288,7 +288,7 @@ static uint32_t msize_max(const struct device *device)
 static int begin(struct device *device, struct fs *fs)
 {
 	const struct session_config config = {.msize_max = msize_max(device)};
-	int err = session_create(fs, &config, runner_executor(device->runner), &device->session);
+	int err = session_create(fs, &config, runner_executor(device->runner), NULL, &device->session);
 
 	if (err < 0)
 		return err;

@@ -182,7 +182,8 @@ static struct world *world_open(void)
 	pthread_cond_init(&w->changed, NULL);
 	CU_ASSERT_EQUAL_FATAL(runner_create(&w->runner), 0);
 	CU_ASSERT_EQUAL_FATAL(
-		session_create(&w->gate.fs, &config, runner_executor(w->runner), &w->session), 0);
+		session_create(&w->gate.fs, &config, runner_executor(w->runner), NULL, &w->session),
+		0);
 	w->mail = (struct runner_source){.fd = eventfd(0, EFD_CLOEXEC), .ready = mail_ready};
 	CU_ASSERT_EQUAL_FATAL(runner_add(w->runner, &w->mail, EPOLLIN), 0);
 	pthread_create(&w->thread, NULL, runner_main, w);

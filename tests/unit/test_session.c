@@ -45,7 +45,7 @@ static void publish(struct stage *s, struct req *req)
 {
 	unsigned i = s->replies++ % REPLIES;
 
-	if (!req->flushed) {
+	if (!req_flushed(req)) {
 		memcpy(s->bytes[i], req->out, req->out_size);
 		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], s->bytes[i], req->out_size), 0);
 	} else {
@@ -183,7 +183,7 @@ static struct stage *stage_open(void)
 	STAILQ_INIT(&s->answered);
 	STAILQ_INIT(&s->held);
 	CU_ASSERT_EQUAL_FATAL(fs_mem_create(&s->fs, text, sizeof(text)), 0);
-	CU_ASSERT_EQUAL_FATAL(session_create(s->fs, &config, &s->executor, &s->session), 0);
+	CU_ASSERT_EQUAL_FATAL(session_create(s->fs, &config, &s->executor, NULL, &s->session), 0);
 	does(s, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
 	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
 	does(s, walk(0, 1, NULL));

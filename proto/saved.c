@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * saved.c - see saved.h: is it whole, and the one change that was under way.
+ */
+#include "proto/saved.h"
+
+#include <errno.h>
+
+/* ---- checking ---- */
+
+static bool kind_ok(uint32_t kind)
+{
+	return kind == FID_UNOPENED || kind == FID_FILE || kind == FID_DIR ||
+	       kind == FID_XATTR_READ || kind == FID_XATTR_WRITE;
+}
+
+static bool descriptor_ok(int32_t id, int fd_min)
+{
+	return id == -1 || id >= fd_min;
+}
+
+static bool fid_ok(const struct saved *s, const struct fid_saved *fid, int fd_min)
+{
+	if (fid->state == FID_FREE)
+		return true;
+	return fid->state < FID_STATES && kind_ok(fid->kind) && fid->node != 0 &&
+	       fid->node <= s->node_used && fid->xattr <= s->xattr_used &&
+	       (fid->xattr != 0) == ((fid->kind & (FID_XATTR_READ | FID_XATTR_WRITE)) != 0) &&
+	       descriptor_ok(fid->file.id, fd_min) &&
+	       descriptor_ok(s->node[fid->node].saved.fs.id, fd_min);
+}
+
+static bool xattr_ok(const struct fid_xattr *xattr)
+{
+	return xattr->size <= FS_XATTR_MAX && xattr->written <= xattr->size &&
+	       xattr->name[FS_NAME_MAX] == '\0';
+}
+
+static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lanes)
+{
+	if (slot->state == SLOT_FREE)
+		return true;
+	if (slot->state >= SLOT_STATES || slot->lane >= lanes || slot->in_size < P9_HEADER_SIZE ||
+	    slot->in_size > P9_MSIZE_MAX || slot->out_size > P9_MSIZE_MAX)
+		return false;
+	if (slot->state != SLOT_ASKING)
+		return true;
+	if (slot->fid > s->fid_used || slot->dfid > s->fid_used || slot->node > s->node_used ||
+	    slot->dnode > s->node_used)
+		return false;
+	return (slot->fid == 0 || s->fid[slot->fid].saved.state != FID_FREE) &&
+	       (slot->dfid == 0 || s->fid[slot->dfid].saved.state != FID_FREE) &&
+	       (slot->fid == 0) == (slot->node == 0) && (slot->dfid == 0) == (slot->dnode == 0);
+}
+
+static bool redo_ok(const struct saved *s, int fd_min)
+{
+	const struct redo *r = &s->redo;
+
+	if (r->slot == 0)
+		return true;
+	return r->slot <= SESSION_REQS_MAX && r->flush <= SESSION_REQS_MAX &&
+	       r->drop <= s->fid_used && r->node <= s->node_used && r->fid <= s->fid_used &&
+	       r->xattr <= s->xattr_used && r->locker <= FID_LOCKERS_MAX &&
+	       r->new_locker.fid <= s->fid_used && r->written <= FS_XATTR_MAX &&
+	       r->msize <= P9_MSIZE_MAX && descriptor_ok(r->new_node.fs.id, fd_min) &&
+	       (r->fid == 0 || fid_ok(s, &r->new_fid, fd_min));
+}
+
+static bool strings_ok(const struct saved *s)
+{
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
+		if (s->locker[i].fid > s->fid_used ||
+		    s->locker[i].client_id[FID_CLIENT_ID_MAX] != '\0')
+			return false;
+	}
+	for (uint32_t i = 1; i <= s->xattr_used; i++) {
+		if (!xattr_ok(&s->xattr[i]))
+			return false;
+	}
+	return s->redo.new_locker.client_id[FID_CLIENT_ID_MAX] == '\0';
+}
+
+int saved_check(const struct saved *saved, unsigned lanes, int fd_min)
+{
+	if (saved->fid_used > FID_MAX || saved->node_used > FID_MAX ||
+	    saved->xattr_used > FID_XATTRS_MAX || saved->msize > P9_MSIZE_MAX ||
+	    !redo_ok(saved, fd_min) || !strings_ok(saved))
+		return -EUCLEAN;
+	for (uint32_t i = 1; i <= saved->fid_used; i++) {
+		if (!fid_ok(saved, &saved->fid[i].saved, fd_min))
+			return -EUCLEAN;
+	}
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		const struct slot *slot = &saved->slot[i];
+
+		if (!slot_ok(saved, slot, lanes) ||
+		    !descriptor_ok(saved->node[slot->node].saved.fs.id, fd_min) ||
+		    !descriptor_ok(saved->node[slot->dnode].saved.fs.id, fd_min))
+			return -EUCLEAN;
+	}
+	return 0;
+}
+
+/* ---- the change ---- */
+
+/* Asks look at it from other threads. */
+static void flush(struct slot *slot)
+{
+	__atomic_store_n(&slot->flushed, true, __ATOMIC_RELAXED);
+}
+
+static void reset(struct saved *s)
+{
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		struct slot *slot = &s->slot[i];
+
+		if (i + 1 != s->redo.slot && slot->state != SLOT_FREE && slot->state < SLOT_SENDING)
+			flush(slot);
+	}
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		if (s->fid[i].saved.state == FID_LIVE)
+			saved_set(&s->fid[i].saved.state, FID_REMOVED);
+	}
+	s->msize = s->redo.msize;
+}
+
+void saved_redo(struct saved *saved)
+{
+	const struct redo *r = &saved->redo;
+
+	if (r->reset)
+		reset(saved);
+	if (r->flush != 0)
+		flush(&saved->slot[r->flush - 1]);
+	if (r->drop != 0)
+		saved_set(&saved->fid[r->drop].saved.state, FID_REMOVED);
+	if (r->node != 0)
+		saved->node[r->node].saved = r->new_node;
+	if (r->fid != 0)
+		saved->fid[r->fid].saved = r->new_fid;
+	if (r->xattr != 0)
+		saved->xattr[r->xattr].written = r->written;
+	if (r->locker != 0)
+		saved->locker[r->locker - 1] = r->new_locker;
+	saved_set(&saved->slot[r->slot - 1].state, SLOT_SENDING);
+}
