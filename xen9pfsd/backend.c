@@ -443,7 +443,7 @@ static int act_start(struct backend *b)
 	msg.start = *start;
 	err = start_process(b);
 	if (err == 0)
-		err = control_send(b->control, &msg, b->root);
+		err = control_send(b->control, &msg, &b->root, 1);
 	close(take_fd(&b->root));
 	if (err < 0) {
 		complain(b, "cannot start its process: %s", strerror(-err));
@@ -457,7 +457,7 @@ static int act_stop(struct backend *b, int64_t now_ms)
 	const struct control_msg msg = {.type = CONTROL_STOP};
 
 	/* A process that does not listen is killed at the deadline. */
-	control_send(b->control, &msg, -1);
+	control_send(b->control, &msg, NULL, 0);
 	b->deadline_ms = now_ms + STOP_PATIENCE_MS;
 	return 0;
 }

@@ -4,66 +4,105 @@
  */
 #include "xen9pfsd/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-int control_send(int sock, const struct control_msg *msg, int fd)
+static_assert(sizeof(struct control_msg) == sizeof(uint32_t) + CONTROL_ROOM,
+	      "other versions of the daemon know packets of one size");
+
+int control_send(int sock, const struct control_msg *msg, const int *fds, unsigned nfds)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
 	} control = {.space = {0}};
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)msg, .iov_len = sizeof(*msg)};
 	struct msghdr packet = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	if (fd >= 0) {
+	if (nfds > CONTROL_FDS_MAX)
+		return -EINVAL;
+	if (nfds > 0) {
 		packet.msg_control = control.space;
-		packet.msg_controllen = sizeof(control.space);
+		packet.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		control.header.cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, nfds * sizeof(int));
 	}
-	return sendmsg(sock, &packet, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(sock, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-static int attached_fd(struct msghdr *packet)
+/* Receives into `packet`, whose control buffer is the caller's. */
+static int receive(int sock, struct control_msg *msg, struct msghdr *packet)
 {
-	struct cmsghdr *header = CMSG_FIRSTHDR(packet);
-	int fd;
-
-	if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-		return -1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
-}
-
-int control_recv(int sock, struct control_msg *msg, int *fd)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.space = {0}};
 	struct iovec iov = {.iov_base = msg, .iov_len = sizeof(*msg)};
-	struct msghdr packet = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = fd != NULL ? control.space : NULL,
-		.msg_controllen = fd != NULL ? sizeof(control.space) : 0,
-	};
-	ssize_t size = recvmsg(sock, &packet, MSG_CMSG_CLOEXEC);
+	ssize_t size;
 
+	packet->msg_iov = &iov;
+	packet->msg_iovlen = 1;
+	size = recvmsg(sock, packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (size <= 0)
 		return size < 0 ? -errno : 0;
-	if (fd != NULL)
-		*fd = attached_fd(&packet);
-	if (size != sizeof(*msg) || (packet.msg_flags & MSG_TRUNC) != 0)
+	if (size != sizeof(*msg) || (packet->msg_flags & MSG_TRUNC) != 0)
 		return -EBADMSG;
 	if (msg->type == CONTROL_START)
 		msg->start.bus[sizeof(msg->start.bus) - 1] = '\0';
-	else
+	else if (msg->type == CONTROL_FAILED)
 		msg->text[sizeof(msg->text) - 1] = '\0';
 	return 1;
+}
+
+int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
+	} control = {.space = {0}};
+	struct msghdr packet = {
+		.msg_control = fds != NULL ? control.space : NULL,
+		.msg_controllen = fds != NULL ? sizeof(control.space) : 0,
+	};
+	struct cmsghdr *header;
+	int got;
+
+	for (unsigned i = 0; fds != NULL && i < CONTROL_FDS_MAX; i++)
+		fds[i] = -1;
+	got = receive(sock, msg, &packet);
+	header = fds != NULL ? CMSG_FIRSTHDR(&packet) : NULL;
+	if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return got;
+	/* The kernel has put no more there than there is room for. */
+	memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	for (unsigned i = 0; got <= 0 && i < CONTROL_FDS_MAX; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+	return got;
+}
+
+int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(struct ucred))]; /* no room for descriptors */
+	} control = {.space = {0}};
+	struct msghdr packet = {
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space),
+	};
+	int got = receive(sock, msg, &packet);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+	struct ucred sender;
+
+	*pid = 0;
+	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_CREDENTIALS)
+		return got;
+	memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+	*pid = sender.pid;
+	return got;
 }

@@ -6,6 +6,7 @@
 #include "xen9pfsd/share.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static void report(uint32_t type, const char *text)
 
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
 	/* If nobody is there to hear it, the socket says so to the loop. */
-	control_send(CONTROL_FD, &msg, -1);
+	control_send(CONTROL_FD, &msg, NULL, 0);
 }
 
 /* ---- the end ---- */
@@ -104,9 +105,13 @@ static void control_ready(struct runner_source *source, uint32_t events)
 
 static int receive_start(struct control_start *start, int *root)
 {
+	struct pollfd control = {.fd = CONTROL_FD, .events = POLLIN};
+	int got, fds[CONTROL_FDS_MAX];
 	struct control_msg msg;
-	int got = control_recv(CONTROL_FD, &msg, root);
 
+	poll(&control, 1, -1);
+	got = control_recv(CONTROL_FD, &msg, fds);
+	*root = fds[0];
 	if (got != 1 || msg.type != CONTROL_START || *root < 0 ||
 	    msg.start.rings > CONTROL_RINGS_MAX)
 		return -EBADMSG;
