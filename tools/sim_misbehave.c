@@ -40,11 +40,12 @@ int sim_hostile_prepare(struct hostile *hostile)
 void sim_hostile_put(struct hostile *hostile, unsigned index, const void *bytes, size_t size)
 {
 	struct ring *ring = &hostile->front->ring[index].ring;
+	uint32_t prod = ring->own->prod;
 
 	for (size_t i = 0; i < size; i++)
-		ring->put_data[(ring->prod + i) & (ring->half - 1)] = ((const uint8_t *)bytes)[i];
-	ring->prod += (uint32_t)size;
-	__atomic_store_n(ring->put_prod, ring->prod, __ATOMIC_RELEASE);
+		ring->put_data[(prod + i) & (ring->half - 1)] = ((const uint8_t *)bytes)[i];
+	ring->own->prod = prod + (uint32_t)size;
+	__atomic_store_n(ring->put_prod, ring->own->prod, __ATOMIC_RELEASE);
 }
 
 int sim_hostile_send(struct hostile *hostile, unsigned ring, const void *bytes, size_t size)

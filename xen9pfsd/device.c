@@ -27,6 +27,7 @@ struct device_ring {
 	struct lane lane;
 	struct device *device;
 	struct ring ring;
+	struct ring_saved saved;
 	struct ring_page *page;
 	void *data;
 	size_t data_pages;
@@ -92,7 +93,8 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 		ring->more = true;
 		return;
 	}
-	ring_take(&ring->ring, msg, req->in);
+	ring_copy(&ring->ring, msg, req->in);
+	ring_advance(&ring->ring, msg->size);
 	ring->notify = true;
 	session_receive(req);
 }
@@ -248,7 +250,7 @@ static int ring_map(struct device_ring *ring, unsigned number, const struct cont
 	if (ring->data == NULL)
 		return fail(err, errlen, -errno, "ring %u: map %u data pages", number, 1u << order);
 	ring->data_pages = (size_t)1 << order;
-	ret = ring_init(&ring->ring, RING_BACKEND, ring->page, ring->data, order);
+	ret = ring_init(&ring->ring, RING_BACKEND, ring->page, ring->data, order, &ring->saved);
 	if (ret < 0)
 		return fail(err, errlen, ret, "ring %u: impossible indices", number);
 	return 0;

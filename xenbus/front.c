@@ -235,7 +235,8 @@ static int build_ring(struct front *front, struct front_ring *ring)
 	if (result < 0)
 		return result;
 	ring->port = (uint32_t)result;
-	return ring_init(&ring->ring, RING_FRONTEND, ring->page, ring->data, ring->order);
+	return ring_init(&ring->ring, RING_FRONTEND, ring->page, ring->data, ring->order,
+			 &ring->saved);
 }
 
 int front_build(struct front *front)
@@ -444,7 +445,8 @@ static ssize_t take_reply(struct front *front, unsigned index, void *buf, size_t
 	}
 	if (msg.size > size)
 		return -EMSGSIZE;
-	ring_take(&ring->ring, &msg, buf);
+	ring_copy(&ring->ring, &msg, buf);
+	ring_advance(&ring->ring, msg.size);
 	return (ssize_t)msg.size;
 }
 

@@ -49,6 +49,7 @@ void front_guest_close(struct front_guest *guest);
 
 struct front_ring {
 	struct ring ring;
+	struct ring_saved saved;
 	struct ring_page *page;
 	uint8_t *data;
 	size_t first; /* page number of `page`; the data follow */

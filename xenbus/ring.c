@@ -9,7 +9,6 @@
 #include "xenbus/ring.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct ring_page) == RING_PAGE_SIZE, "the interface page is one page");
@@ -20,6 +19,12 @@ _Static_assert(offsetof(struct ring_page, ref) == 132, "layout of public/io/9pfs
 static uint32_t load_once(const volatile uint32_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* One store, and not before any that stands above it. */
+static void store_once(volatile uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
 static uint32_t le32(const uint8_t *bytes)
@@ -70,8 +75,8 @@ int ring_read_setup(const struct ring_page *page, unsigned max_order, unsigned *
 	return 0;
 }
 
-int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
-	      unsigned order)
+static void ring_setup(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
+		       unsigned order, struct ring_saved *own)
 {
 	uint8_t *in = data, *out = in + ring_half(order);
 	bool backend = side == RING_BACKEND;
@@ -84,53 +89,92 @@ int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, vo
 		.take_data = backend ? out : in,
 		.put_data = backend ? in : out,
 		.half = ring_half(order),
+		.own = own,
 	};
-	ring->cons = load_once(ring->take_cons);
-	ring->prod = load_once(ring->put_prod);
+}
 
-	if (load_once(ring->take_prod) - ring->cons > ring->half ||
-	    ring->prod - load_once(ring->put_cons) > ring->half)
+static int check_distances(const struct ring *ring)
+{
+	if (load_once(ring->take_prod) - ring->own->cons > ring->half ||
+	    ring->own->prod - load_once(ring->put_cons) > ring->half)
 		return -EPROTO;
+	return 0;
+}
+
+int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
+	      unsigned order, struct ring_saved *own)
+{
+	ring_setup(ring, side, page, data, order, own);
+	store_once(&own->cons, load_once(ring->take_cons));
+	store_once(&own->prod, load_once(ring->put_prod));
+	return check_distances(ring);
+}
+
+int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
+		unsigned order, struct ring_saved *own)
+{
+	int result;
+
+	ring_setup(ring, side, page, data, order, own);
+	result = check_distances(ring);
+	if (result < 0)
+		return result;
+	/* The predecessor may have been killed between a private index and its shared one. */
+	store_once(ring->take_cons, own->cons);
+	store_once(ring->put_prod, own->prod);
 	return 0;
 }
 
 int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
 {
-	uint32_t available = load_once(ring->take_prod) - ring->cons;
+	uint32_t available = load_once(ring->take_prod) - ring->own->cons;
 
 	if (available > ring->half)
 		return -EPROTO;
 	if (available < RING_HEADER_SIZE)
 		return 0;
 
-	copy_out(ring, ring->cons, msg->header, RING_HEADER_SIZE);
+	copy_out(ring, ring->own->cons, msg->header, RING_HEADER_SIZE);
 	msg->size = le32(msg->header);
 	if (msg->size < RING_HEADER_SIZE || msg->size > max_size || msg->size > ring->half)
 		return -EPROTO;
 	return available >= msg->size;
 }
 
-void ring_take(struct ring *ring, const struct ring_message *msg, void *buf)
+void ring_copy(const struct ring *ring, const struct ring_message *msg, void *buf)
 {
 	uint8_t *bytes = buf;
 
 	memcpy(bytes, msg->header, RING_HEADER_SIZE);
-	copy_out(ring, ring->cons + RING_HEADER_SIZE, bytes + RING_HEADER_SIZE,
+	copy_out(ring, ring->own->cons + RING_HEADER_SIZE, bytes + RING_HEADER_SIZE,
 		 msg->size - RING_HEADER_SIZE);
+}
 
-	ring->cons += msg->size;
+void ring_advance(struct ring *ring, uint32_t size)
+{
+	uint32_t cons = ring->own->cons + size;
+
+	store_once(&ring->own->cons, cons);
 	/* The peer may overwrite the bytes as soon as it sees the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	__atomic_store_n(ring->take_cons, ring->cons, __ATOMIC_RELEASE);
+	store_once(ring->take_cons, cons);
+}
+
+bool ring_retake(struct ring *ring, uint32_t at, uint32_t size)
+{
+	if (ring->own->cons != at)
+		return false;
+	ring_advance(ring, size);
+	return true;
 }
 
 int ring_put(struct ring *ring, const void *buf, uint32_t size)
 {
-	uint32_t used;
+	uint32_t prod = ring->own->prod, used;
 
 	if (size > ring->half)
 		return -EMSGSIZE;
-	used = ring->prod - load_once(ring->put_cons);
+	used = prod - load_once(ring->put_cons);
 	if (used > ring->half)
 		return -EPROTO;
 	if (ring->half - used < size)
@@ -138,8 +182,15 @@ int ring_put(struct ring *ring, const void *buf, uint32_t size)
 
 	/* Nothing is written over before the peer was seen to be done with it. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	copy_in(ring, ring->prod, buf, size);
-	ring->prod += size;
-	__atomic_store_n(ring->put_prod, ring->prod, __ATOMIC_RELEASE);
+	copy_in(ring, prod, buf, size);
+	/* Private first: the other way around, a peer that is quick has consumed the message before
+	 * a successor finds that it was put, and there is no way back. */
+	store_once(&ring->own->prod, prod + size);
+	store_once(ring->put_prod, prod + size);
 	return 0;
+}
+
+bool ring_was_put(const struct ring *ring, uint32_t at)
+{
+	return ring->own->prod != at;
 }

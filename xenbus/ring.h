@@ -7,13 +7,32 @@
  * backend to frontend), second half `out` (requests). Indices run freely over 2^32; a distance
  * beyond the half is a lie of the peer.
  *
- * The peer may change every shared byte at any time. So the indices that are ours live here,
+ * The peer may change every shared byte at any time. So the indices that are ours live apart,
  * each index of the peer is loaded once per call into a local, and nothing is parsed in place.
  * One ring is used by one thread at a time; the other side is another domain.
+ *
+ * A process may be killed between any two stores, and another one goes on with the ring. So our
+ * indices (struct ring_saved) stand in memory that outlives it, as does a record of each message,
+ * which is the caller's. A private index is stored before the shared one that follows it: what it
+ * says is what happened, and ring_resume() shows the peer what it was not shown yet.
+ *
+ *   take: 1. ring_copy() into the record
+ *         2. the record says "taken", with `at` = own->cons and the size
+ *         3. ring_advance()
+ *     The successor calls ring_retake() for a record that says so: it does step 3 if it is missing.
+ *     Before step 2 nothing has happened, and the message is still in the ring.
+ *   put:  1. the record says "being put", with `at` = own->prod
+ *         2. ring_put()
+ *         3. the record says "done"
+ *     The successor asks ring_was_put(): true: step 3 is missing; false: step 2 once more. The
+ *     same bytes at the same place, which the peer has not been told of, do no harm.
+ *
+ * A position comes back after 2^32 bytes; no record may say "taken" or "being put" for so long.
  */
 #ifndef XENBUS_RING_H
 #define XENBUS_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +56,12 @@ struct ring_page {
 /* Which end of the ring we are. A backend takes from `out` and puts into `in`. */
 enum ring_side { RING_BACKEND, RING_FRONTEND };
 
+/* The truth about what we took and put. */
+struct ring_saved {
+	uint32_t cons;
+	uint32_t prod;
+};
+
 struct ring {
 	volatile uint32_t *take_prod; /* peer's */
 	volatile uint32_t *take_cons; /* ours */
@@ -45,8 +70,7 @@ struct ring {
 	const uint8_t *take_data;
 	uint8_t *put_data;
 	uint32_t half; /* bytes in one direction */
-	uint32_t cons; /* private: the truth about what we took */
-	uint32_t prod; /* private: the truth about what we put */
+	struct ring_saved *own;
 };
 
 /* Bytes of one direction. */
@@ -60,11 +84,16 @@ static inline uint32_t ring_half(unsigned order)
 int ring_read_setup(const struct ring_page *page, unsigned max_order, unsigned *order,
 		    uint32_t *refs);
 
-/* Takes over `page` and `data` (2^order contiguous pages, borrowed until the ring is no longer
- * used). The own indices are taken from the page once: zero on a fresh connect, anything on a
- * take-over. -EPROTO when the distances are impossible. */
+/* Takes over `page`, `data` (2^order contiguous pages) and `own`, all borrowed until the ring is no
+ * longer used. The own indices are taken from the page once, into `*own`: zero when the peer has
+ * just made the ring. -EPROTO when the distances are impossible. */
 int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
-	      unsigned order);
+	      unsigned order, struct ring_saved *own);
+
+/* The same for the ring of a predecessor, who left its indices in `*own`: they are believed, and
+ * the page is made to say so. */
+int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
+		unsigned order, struct ring_saved *own);
 
 /* The next message that the peer has published whole. */
 struct ring_message {
@@ -78,13 +107,23 @@ struct ring_message {
 int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg);
 
 /* Copies the message that ring_peek() described to `buf` (msg->size bytes; the header bytes are
- * those of `msg`, never read again) and hands its space back to the peer. The peer has to be
- * notified some time after. */
-void ring_take(struct ring *ring, const struct ring_message *msg, void *buf);
+ * those of `msg`, never read again). Nothing is consumed. */
+void ring_copy(const struct ring *ring, const struct ring_message *msg, void *buf);
+
+/* Hands the space of that message, `size` bytes, back to the peer, which has to be notified some
+ * time after. */
+void ring_advance(struct ring *ring, uint32_t size);
+
+/* The predecessor copied a message that began at `at`: advances if it did not come to that.
+ * Tells whether it was so. */
+bool ring_retake(struct ring *ring, uint32_t at, uint32_t size);
 
 /* Copies one whole message into the ring and publishes it with one store. 0; -EAGAIN: not
  * enough room now (nothing was put); -EPROTO: impossible index; -EMSGSIZE: more than
  * ring_half(). The peer has to be notified some time after. */
 int ring_put(struct ring *ring, const void *buf, uint32_t size);
+
+/* Did the predecessor put the message that was to begin at `at`? */
+bool ring_was_put(const struct ring *ring, uint32_t at);
 
 #endif
