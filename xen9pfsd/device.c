@@ -259,7 +259,7 @@ static int ring_map(struct device_ring *ring, unsigned number, const struct cont
 static int map_rings(struct device *device, const struct control_start *start, char *err,
 		     size_t errlen)
 {
-	int ret = link_open(start->bus, &device->link, err, errlen);
+	int ret = link_open(start->bus, NULL, &device->link, err, errlen);
 
 	if (ret < 0)
 		return ret;

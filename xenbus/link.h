@@ -6,6 +6,12 @@
  * Two versions, chosen by the bus name as in store.h: "xen" (/dev/xen/evtchn, /dev/xen/gntdev
  * through libxenevtchn and libxengnttab; link_xen.c) and "sim:DIR[@DOMID]" (link_sim.c).
  *
+ * A process can be killed and replaced under a running guest, if both share one descriptor table.
+ * The event channels then stay: their descriptors, named in struct link_saved, are the same ones
+ * for all successors, events that come while nobody serves wait in them, and a port that the dead
+ * one had taken stays masked. Mappings go with the process, so each has a mapping side of its own;
+ * that of a dead process is a descriptor to close, and hinders nobody until then.
+ *
  * Results are 0, a port, or -errno. One thread at a time calls link_pending(); link_notify() and
  * link_unmask() may be called from any thread; the others at start and end only.
  */
@@ -17,17 +23,52 @@
 
 struct link;
 
-/* An open link for link_close(), or -errno with a text in `err`. */
-int link_open(const char *bus, struct link **link, char *err, size_t errlen);
+#define LINK_PORTS_MAX 8
+#define LINK_FDS_MAX (2 + 2 * LINK_PORTS_MAX)
 
-/* Gives back all ports and mappings. Takes NULL. */
+/* What successors need, in memory that outlives the process. A descriptor stands here as soon as
+ * it is open, or it is nobody's. */
+struct link_saved {
+	int32_t evtchn; /* the descriptor that the ports belong to */
+	int32_t bus;	/* simulated bus: the connection that bound them; or -1 */
+	uint32_t ports;
+	struct link_saved_port {
+		uint32_t port;
+		int32_t wait, notify; /* simulated bus: eventfds; or -1 */
+	} port[LINK_PORTS_MAX];
+};
+
+/* An open link for link_close(), or -errno with a text in `err`. `saved` (borrowed) is written
+ * anew, and link_bind() adds to it; NULL: nobody will succeed. */
+int link_open(const char *bus, struct link_saved *saved, struct link **link, char *err,
+	      size_t errlen);
+
+/* The same with the event channels of a predecessor. Nothing is done to them, also in case of an
+ * error. A successor binds no more ports. */
+int link_adopt(const char *bus, const struct link_saved *saved, struct link **link, char *err,
+	       size_t errlen);
+
+/* Unmasks all adopted ports and notifies the guest on each: the predecessor may have been killed
+ * with a port taken, or before it told the guest of what it put. To be called when all rings are
+ * resumed; then each has to be looked at, event or not. */
+int link_resume(struct link *link);
+
+/* The descriptors that `saved` names; returns how many there are. */
+unsigned link_descriptors(const struct link_saved *saved, int fds[LINK_FDS_MAX]);
+
+/* The descriptor of the mapping side, which no successor needs. */
+int link_map_fd(const struct link *link);
+
+/* Gives back all ports and mappings; a `saved` is void then, and from the first link_unbind() on.
+ * Takes NULL. */
 void link_close(struct link *link);
 
 /* From now on ports can be bound to domain `domid` only. Before the first bind. -ENOTTY or the
  * like on kernels that cannot: the caller decides. */
 int link_restrict(struct link *link, uint32_t domid);
 
-/* Binds the guest's port; returns the local one, which is pending at once. */
+/* Binds the guest's port; returns the local one, which is pending at once. -ENOSPC: more than
+ * LINK_PORTS_MAX are to be saved. */
 int link_bind(struct link *link, uint32_t domid, uint32_t remote_port);
 int link_unbind(struct link *link, uint32_t port);
 
@@ -50,7 +91,8 @@ int link_unmap(struct link *link, void *addr, size_t count);
 struct link_ops {
 	void (*close)(struct link *link);
 	int (*restrict_to)(struct link *link, uint32_t domid);
-	int (*bind)(struct link *link, uint32_t domid, uint32_t remote_port);
+	int (*bind)(struct link *link, uint32_t domid, uint32_t remote_port,
+		    struct link_saved_port *saved);
 	int (*unbind)(struct link *link, uint32_t port);
 	int (*notify)(struct link *link, uint32_t port);
 	int (*pending)(struct link *link);
@@ -62,10 +104,17 @@ struct link_ops {
 struct link {
 	const struct link_ops *ops;
 	int fd;
+	int bus; /* as in link_saved */
+	int map_fd;
+	struct link_saved *saved; /* to add to, or NULL */
+	struct link_saved adopted;
 };
 
-/* `address` is what stands behind the name in the name of the bus. */
-int link_xen_open(const char *address, struct link **link, char *err, size_t errlen);
-int link_sim_open(const char *address, struct link **link, char *err, size_t errlen);
+/* `address` is what stands behind the name in the name of the bus. `adopted`: NULL, or a
+ * predecessor's, of which the numbers that every version has are checked. */
+int link_xen_open(const char *address, const struct link_saved *adopted, struct link **link,
+		  char *err, size_t errlen);
+int link_sim_open(const char *address, const struct link_saved *adopted, struct link **link,
+		  char *err, size_t errlen);
 
 #endif

@@ -2,7 +2,11 @@
  *
  * link_sim.c - the link seam on the simulated bus. Once bound, a port needs no bus any more: a
  * channel is two eventfds, and an epoll set of one-shot entries behaves as /dev/xen/evtchn does
- * (delivered once, then masked until it is armed again).
+ * (delivered once, then masked until it is armed again), also towards several processes that
+ * share its descriptor.
+ *
+ * There are two connections to the bus: what was bound ends with the one, and goes from process
+ * to process with it; what was mapped ends with the other.
  */
 #include "xenbus/link.h"
 
@@ -26,8 +30,7 @@ struct mapping {
 };
 
 struct link_sim {
-	struct link link; /* .fd: the epoll set */
-	int bus;
+	struct link link; /* .fd: the epoll set; .bus and .map_fd: the connections */
 	struct sim_wire_port ports[SIM_PORTS_MAX]; /* by port */
 	LIST_HEAD(, mapping) mappings;
 };
@@ -42,18 +45,18 @@ static struct sim_wire_port *port_of(struct link *link, uint32_t number)
 	return sim_wire_port(sim_of(link)->ports, number);
 }
 
-static int numbered_call(struct link *link, enum sim_op op, uint32_t number)
+static int numbered_call(int bus, enum sim_op op, uint32_t number)
 {
 	struct sim_call call = {.request = {.op = op, .number = number}};
 
-	return sim_wire_call(sim_of(link)->bus, &call);
+	return sim_wire_call(bus, &call);
 }
 
 static int link_sim_restrict(struct link *link, uint32_t domid)
 {
 	struct sim_call call = {.request = {.op = SIM_RESTRICT, .domid = domid}};
 
-	return sim_wire_call(sim_of(link)->bus, &call);
+	return sim_wire_call(link->bus, &call);
 }
 
 static int arm(struct link *link, int op, uint32_t port)
@@ -63,7 +66,8 @@ static int arm(struct link *link, int op, uint32_t port)
 	return epoll_ctl(link->fd, op, port_of(link, port)->wait, &event) < 0 ? -errno : 0;
 }
 
-static int link_sim_bind(struct link *link, uint32_t domid, uint32_t remote_port)
+static int link_sim_bind(struct link *link, uint32_t domid, uint32_t remote_port,
+			 struct link_saved_port *saved)
 {
 	int fds[SIM_FDS_MAX];
 	struct sim_call call = {
@@ -74,7 +78,7 @@ static int link_sim_bind(struct link *link, uint32_t domid, uint32_t remote_port
 	uint32_t port;
 	int result;
 
-	result = sim_wire_call(sim_of(link)->bus, &call);
+	result = sim_wire_call(link->bus, &call);
 	if (result < 0)
 		return result;
 	port = (uint32_t)result % SIM_PORTS_MAX;
@@ -85,9 +89,11 @@ static int link_sim_bind(struct link *link, uint32_t domid, uint32_t remote_port
 								 : arm(link, EPOLL_CTL_ADD, port);
 	if (result < 0) {
 		sim_wire_port_close(port_of(link, port));
-		numbered_call(link, SIM_UNBIND, port);
+		numbered_call(link->bus, SIM_UNBIND, port);
 		return result;
 	}
+	saved->wait = fds[0];
+	saved->notify = fds[1];
 	return (int)port;
 }
 
@@ -99,7 +105,7 @@ static int link_sim_unbind(struct link *link, uint32_t number)
 		return -EINVAL;
 	epoll_ctl(link->fd, EPOLL_CTL_DEL, port->wait, NULL);
 	sim_wire_port_close(port);
-	return numbered_call(link, SIM_UNBIND, number);
+	return numbered_call(link->bus, SIM_UNBIND, number);
 }
 
 static int link_sim_notify(struct link *link, uint32_t number)
@@ -113,6 +119,7 @@ static int link_sim_notify(struct link *link, uint32_t number)
 
 static int link_sim_pending(struct link *link)
 {
+	const struct sim_wire_port *port;
 	struct epoll_event event;
 	eventfd_t ignored;
 	int count;
@@ -122,9 +129,11 @@ static int link_sim_pending(struct link *link)
 	} while (count < 0 && errno == EINTR);
 	if (count < 0)
 		return -errno;
-	if (count == 0)
+	port = count == 0 ? NULL : port_of(link, event.data.u32);
+	/* No port: bound by a predecessor that was killed before it could say so. */
+	if (port == NULL)
 		return -EAGAIN;
-	eventfd_read(port_of(link, event.data.u32)->wait, &ignored);
+	eventfd_read(port->wait, &ignored);
 	return (int)event.data.u32;
 }
 
@@ -178,7 +187,7 @@ static int ask_pages(struct link *link, uint32_t domid, const uint32_t *refs, si
 		.nfds = 1,
 	};
 
-	return sim_wire_call(sim_of(link)->bus, &call);
+	return sim_wire_call(link->map_fd, &call);
 }
 
 static int map_mapping(struct link *link, uint32_t domid, const uint32_t *refs,
@@ -194,7 +203,7 @@ static int map_mapping(struct link *link, uint32_t domid, const uint32_t *refs,
 	mapping->id = (uint32_t)id;
 	result = map_pages(mapping, pages, memory);
 	if (result < 0)
-		numbered_call(link, SIM_UNMAP, mapping->id);
+		numbered_call(link->map_fd, SIM_UNMAP, mapping->id);
 	return result;
 }
 
@@ -241,7 +250,7 @@ static int link_sim_unmap(struct link *link, void *addr, size_t count)
 		return -EINVAL;
 	id = mapping->id;
 	unmap_mapping(mapping);
-	return numbered_call(link, SIM_UNMAP, id);
+	return numbered_call(link->map_fd, SIM_UNMAP, id);
 }
 
 static void link_sim_close(struct link *link)
@@ -252,7 +261,8 @@ static void link_sim_close(struct link *link)
 		unmap_mapping(LIST_FIRST(&sim->mappings));
 	sim_wire_ports_close(sim->ports);
 	close(link->fd);
-	close(sim->bus);
+	close(link->bus);
+	close(link->map_fd);
 	free(sim);
 }
 
@@ -268,27 +278,68 @@ static const struct link_ops link_sim_ops = {
 	.unmap = link_sim_unmap,
 };
 
-int link_sim_open(const char *address, struct link **link, char *err, size_t errlen)
+static int adopt_ports(struct link_sim *sim, const struct link_saved *adopted, char *err,
+		       size_t errlen)
 {
-	_cleanup_close_ int bus = -1, epoll = -1;
-	struct link_sim *sim;
+	unsigned bad = adopted->bus < 0;
+
+	for (uint32_t i = 0; i < adopted->ports; i++) {
+		const struct link_saved_port *port = &adopted->port[i];
+
+		bad += port->port >= SIM_PORTS_MAX || port->wait < 0 || port->notify < 0;
+		sim->ports[port->port % SIM_PORTS_MAX] =
+			(struct sim_wire_port){.wait = port->wait, .notify = port->notify};
+	}
+	if (bad > 0) {
+		snprintf(err, errlen, "no record of event channels of a simulated bus");
+		return -EINVAL;
+	}
+	sim->link.fd = adopted->evtchn;
+	sim->link.bus = adopted->bus;
+	return 0;
+}
+
+static int open_ports(struct link_sim *sim, const char *address, char *err, size_t errlen)
+{
+	_cleanup_close_ int bus = -1;
 	uint32_t domid;
 
 	bus = sim_wire_open(address, &domid, err, errlen);
 	if (bus < 0)
 		return bus;
-	epoll = epoll_create1(EPOLL_CLOEXEC);
-	sim = epoll < 0 ? NULL : calloc(1, sizeof(*sim));
-	if (sim == NULL) {
+	sim->link.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (sim->link.fd < 0) {
 		int result = -errno;
 
 		snprintf(err, errlen, "simulated bus in \"%s\": %s", address, strerror(-result));
 		return result;
 	}
-	sim->link = (struct link){.ops = &link_sim_ops, .fd = take_fd(&epoll)};
-	sim->bus = take_fd(&bus);
+	sim->link.bus = take_fd(&bus);
+	return 0;
+}
+
+int link_sim_open(const char *address, const struct link_saved *adopted, struct link **link,
+		  char *err, size_t errlen)
+{
+	_cleanup_free_ struct link_sim *sim = calloc(1, sizeof(*sim));
+	_cleanup_close_ int map_fd = -1;
+	uint32_t domid;
+	int result;
+
+	if (sim == NULL)
+		return -ENOMEM;
+	map_fd = sim_wire_open(address, &domid, err, errlen);
+	if (map_fd < 0)
+		return map_fd;
+	sim->link.ops = &link_sim_ops;
 	LIST_INIT(&sim->mappings);
 	sim_wire_ports_init(sim->ports);
+	result = adopted != NULL ? adopt_ports(sim, adopted, err, errlen)
+				 : open_ports(sim, address, err, errlen);
+	if (result < 0)
+		return result;
+	sim->link.map_fd = take_fd(&map_fd);
 	*link = &sim->link;
+	sim = NULL;
 	return 0;
 }

@@ -75,8 +75,10 @@ static int link_xen_restrict(struct link *link, uint32_t domid)
 	return outcome(xenevtchn_restrict(xen_of(link)->evtchn, (domid_t)domid));
 }
 
-static int link_xen_bind(struct link *link, uint32_t domid, uint32_t remote_port)
+static int link_xen_bind(struct link *link, uint32_t domid, uint32_t remote_port,
+			 struct link_saved_port *saved)
 {
+	(void)saved;
 	return outcome(xenevtchn_bind_interdomain(xen_of(link)->evtchn, domid, remote_port));
 }
 
@@ -137,21 +139,24 @@ static const struct link_ops link_xen_ops = {
 	.unmap = link_xen_unmap,
 };
 
-int link_xen_open(const char *address, struct link **link, char *err, size_t errlen)
+int link_xen_open(const char *address, const struct link_saved *adopted, struct link **link,
+		  char *err, size_t errlen)
 {
 	struct link_xen *xen = calloc(1, sizeof(*xen));
-	const char *device = "/dev/xen/evtchn";
+	const char *device = "/dev/xen/gntdev";
 
 	(void)address;
 	if (xen == NULL)
 		return -ENOMEM;
 	xen->link.ops = &link_xen_ops;
-	xen->evtchn = xenevtchn_open(&logger, 0);
-	if (xen->evtchn != NULL) {
-		device = "/dev/xen/gntdev";
-		xen->gnttab = xengnttab_open(&logger, 0);
+	xen->gnttab = xengnttab_open(&logger, 0);
+	/* Last, so that an error does not close what is adopted. */
+	if (xen->gnttab != NULL) {
+		device = "/dev/xen/evtchn";
+		xen->evtchn = adopted != NULL ? xenevtchn_fdopen(&logger, adopted->evtchn, 0)
+					      : xenevtchn_open(&logger, 0);
 	}
-	if (xen->gnttab == NULL) {
+	if (xen->evtchn == NULL) {
 		int result = -errno;
 
 		snprintf(err, errlen, "%s: %s", device, strerror(-result));
@@ -159,6 +164,8 @@ int link_xen_open(const char *address, struct link **link, char *err, size_t err
 		return result;
 	}
 	xen->link.fd = xenevtchn_fd(xen->evtchn);
+	xen->link.bus = -1;
+	xen->link.map_fd = xengnttab_fd(xen->gnttab);
 	*link = &xen->link;
 	return 0;
 }

@@ -7,7 +7,9 @@
 #include "xenbus/sim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,7 +119,7 @@ static struct link *open_link(const struct bench *bench, uint32_t domid)
 	struct link *link = NULL;
 
 	bus_name(bench, domid, name, sizeof(name));
-	CU_ASSERT_EQUAL_FATAL(link_open(name, &link, err, sizeof(err)), 0);
+	CU_ASSERT_EQUAL_FATAL(link_open(name, NULL, &link, err, sizeof(err)), 0);
 	return link;
 }
 
@@ -194,7 +197,7 @@ static void bus_names_are_explained(void)
 		CU_ASSERT_TRUE(store_open(names[i], &store, err, sizeof(err)) < 0);
 		CU_ASSERT_TRUE(strlen(err) > 10);
 		err[0] = '\0';
-		CU_ASSERT_TRUE(link_open(names[i], &link, err, sizeof(err)) < 0);
+		CU_ASSERT_TRUE(link_open(names[i], NULL, &link, err, sizeof(err)) < 0);
 		CU_ASSERT_TRUE(strlen(err) > 10);
 	}
 	store_close(NULL);
@@ -1413,6 +1416,308 @@ static void usage_goes_to_zero(void)
 	channel_close(&channel);
 }
 
+/* --- processes that succeed each other in one descriptor table ----------------------------- */
+
+/* What they leave behind, and what they have to know. */
+struct estate {
+	struct link_saved saved;
+	char bus[256];
+	uint32_t remote[2]; /* the guest's ports and its page 0 */
+	uint32_t ref;
+	int failed; /* line */
+};
+
+/* A guest and the estate of those who serve it. */
+struct family {
+	struct bench bench;
+	struct sim_domain *domain;
+	struct estate *estate;
+	bool strange[256]; /* descriptors that are none of theirs */
+};
+
+static void family_open(struct family *family)
+{
+	struct estate *estate = mmap(NULL, sizeof(*estate), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CU_ASSERT_NOT_EQUAL_FATAL(estate, MAP_FAILED);
+	family->estate = estate;
+	bench_open(&family->bench);
+	family->domain = open_domain(&family->bench, GUEST, 1);
+	bus_name(&family->bench, 0, estate->bus, sizeof(estate->bus));
+	for (size_t i = 0; i < countof(estate->remote); i++)
+		estate->remote[i] = (uint32_t)sim_port_alloc(family->domain, 0);
+	estate->ref = (uint32_t)sim_grant(family->domain, 0, 0);
+	for (int fd = 0; fd < (int)countof(family->strange); fd++)
+		family->strange[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void family_close(struct family *family)
+{
+	struct sim_usage usage = usage_of(&family->bench, GUEST);
+
+	CU_ASSERT_EQUAL(usage.bound_ports, 0);
+	CU_ASSERT_EQUAL(usage.mapped_pages, 0);
+	CU_ASSERT_EQUAL(sim_ungrant(family->domain, family->estate->ref), 0);
+	sim_domain_close(family->domain);
+	bench_close(&family->bench);
+	munmap(family->estate, sizeof(*family->estate));
+}
+
+static bool owns(const struct link_saved *saved, const struct link *link, int fd)
+{
+	int fds[LINK_FDS_MAX];
+	unsigned count = link_descriptors(saved, fds);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (fds[i] == fd)
+			return true;
+	}
+	return fd == link_map_fd(link);
+}
+
+/* Closes what predecessors had open and nobody owns; returns how many there were. */
+static unsigned sweep(const struct family *family, const struct link *link)
+{
+	unsigned swept = 0;
+
+	for (int fd = 0; fd < (int)countof(family->strange); fd++) {
+		if (!family->strange[fd] && !owns(&family->estate->saved, link, fd))
+			swept += close(fd) == 0;
+	}
+	return swept;
+}
+
+/* One of the processes: it lives and is killed at the end of that. */
+static void live_and_die(const struct family *family, void (*life)(struct estate *))
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	if (child == 0) {
+		life(family->estate);
+		kill(getpid(), SIGKILL);
+	}
+	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+	CU_ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CU_ASSERT_EQUAL(family->estate->failed, 0);
+}
+
+#define EXPECT(estate, fact)                                                                       \
+	do {                                                                                       \
+		if (!(fact)) {                                                                     \
+			(estate)->failed = __LINE__;                                               \
+			kill(getpid(), SIGKILL);                                                   \
+		}                                                                                  \
+	} while (0)
+
+static uint32_t saved_port(const struct estate *estate, unsigned index)
+{
+	return estate->saved.port[index].port;
+}
+
+/* Of its two ports it has taken both and unmasked the second. */
+static void first_life(struct estate *estate)
+{
+	struct link *link;
+	char err[256];
+
+	EXPECT(estate, link_open(estate->bus, &estate->saved, &link, err, sizeof(err)) == 0);
+	EXPECT(estate, link_restrict(link, GUEST) == 0);
+	for (unsigned i = 0; i < countof(estate->remote); i++) {
+		EXPECT(estate,
+		       link_bind(link, GUEST, estate->remote[i]) == (int)saved_port(estate, i));
+		EXPECT(estate, estate->saved.ports == i + 1);
+		EXPECT(estate, link_pending(link) == (int)saved_port(estate, i));
+	}
+	EXPECT(estate, link_unmask(link, saved_port(estate, 1)) == 0);
+	*(char *)link_map(link, GUEST, &estate->ref, 1) = 'a';
+}
+
+/* The guest has notified both in between. */
+static void second_life(struct estate *estate)
+{
+	struct link *link;
+	char *page;
+	char err[256];
+
+	EXPECT(estate, link_adopt(estate->bus, &estate->saved, &link, err, sizeof(err)) == 0);
+	EXPECT(estate, link_pending(link) == (int)saved_port(estate, 1));
+	EXPECT(estate, link_pending(link) == -EAGAIN);
+	EXPECT(estate, link_resume(link) == 0);
+	EXPECT(estate, link_pending(link) == (int)saved_port(estate, 0));
+	EXPECT(estate, link_pending(link) == -EAGAIN);
+	page = link_map(link, GUEST, &estate->ref, 1);
+	EXPECT(estate, page != NULL && page[0] == 'a');
+	page[0] = 'b';
+}
+
+static void expect_notified(const struct family *family)
+{
+	for (size_t i = 0; i < countof(family->estate->remote); i++)
+		CU_ASSERT_TRUE(sim_port_take(family->domain, family->estate->remote[i]));
+}
+
+static void notify_all(const struct family *family)
+{
+	for (size_t i = 0; i < countof(family->estate->remote); i++)
+		CU_ASSERT_EQUAL(sim_port_notify(family->domain, family->estate->remote[i]), 0);
+}
+
+static struct link *adopt(const struct family *family)
+{
+	struct link *link = NULL;
+	char err[256] = "";
+
+	CU_ASSERT_EQUAL_FATAL(
+		link_adopt(family->estate->bus, &family->estate->saved, &link, err, sizeof(err)),
+		0);
+	return link;
+}
+
+static void a_successor_keeps_the_ports_and_maps_anew(void)
+{
+	struct family family;
+	struct link *link;
+	char *page;
+	int port;
+
+	family_open(&family);
+	live_and_die(&family, first_life);
+	CU_ASSERT_EQUAL(usage_of(&family.bench, GUEST).bound_ports, 2);
+	notify_all(&family);
+	notify_all(&family);
+	live_and_die(&family, second_life);
+	expect_notified(&family);
+	/* Mappings of the dead are counted until somebody closes their descriptors. */
+	CU_ASSERT_EQUAL(usage_of(&family.bench, GUEST).bound_ports, 2);
+	CU_ASSERT_EQUAL(usage_of(&family.bench, GUEST).mapped_pages, 1);
+
+	link = adopt(&family);
+	CU_ASSERT_EQUAL(sweep(&family, link), 2);
+	CU_ASSERT_EQUAL(usage_of(&family.bench, GUEST).mapped_pages, 0);
+	page = link_map(link, GUEST, &family.estate->ref, 1);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(page);
+	CU_ASSERT_EQUAL(page[0], 'b');
+	expect_quiet(link);
+	CU_ASSERT_EQUAL(link_resume(link), 0);
+	CU_ASSERT_EQUAL(link_resume(link), 0);
+	expect_notified(&family);
+	expect_quiet(link);
+	notify_all(&family);
+	port = link_pending(link);
+	CU_ASSERT_TRUE(port == (int)saved_port(family.estate, 0) ||
+		       port == (int)saved_port(family.estate, 1));
+	CU_ASSERT_TRUE(link_pending(link) > 0);
+	expect_quiet(link);
+	CU_ASSERT_EQUAL(link_unmap(link, page, 1), 0);
+	link_close(link);
+	family_close(&family);
+}
+
+/* Two are bound, one is recorded. */
+static void cut_short_life(struct estate *estate)
+{
+	struct link *link;
+	char err[256];
+
+	EXPECT(estate, link_open(estate->bus, &estate->saved, &link, err, sizeof(err)) == 0);
+	for (unsigned i = 0; i < countof(estate->remote); i++)
+		EXPECT(estate, link_bind(link, GUEST, estate->remote[i]) > 0);
+	estate->saved.ports = 1;
+}
+
+static void a_port_nobody_knows_of_disturbs_no_successor(void)
+{
+	struct family family;
+	struct link *link;
+
+	family_open(&family);
+	live_and_die(&family, cut_short_life);
+	link = adopt(&family);
+	CU_ASSERT_EQUAL(sweep(&family, link), 3);
+	CU_ASSERT_EQUAL(link_resume(link), 0);
+	CU_ASSERT_EQUAL(link_pending(link), (int)saved_port(family.estate, 0));
+	/* It wakes the successor, once. */
+	CU_ASSERT_EQUAL(link_pending(link), -EAGAIN);
+	notify_all(&family);
+	expect_quiet(link);
+	link_close(link);
+	family_close(&family);
+}
+
+static void a_killed_owner_can_be_followed_by_a_fresh_start(void)
+{
+	struct family family;
+	struct link *link;
+	char err[256];
+
+	family_open(&family);
+	live_and_die(&family, first_life);
+	CU_ASSERT_EQUAL(
+		link_open(family.estate->bus, &family.estate->saved, &link, err, sizeof(err)), 0);
+	CU_ASSERT_EQUAL(link_bind(link, GUEST, family.estate->remote[0]), -EINVAL);
+	CU_ASSERT_EQUAL(sweep(&family, link), 7);
+	CU_ASSERT_TRUE(link_bind(link, GUEST, family.estate->remote[0]) > 0);
+	CU_ASSERT_EQUAL(link_resume(link), 0);
+	link_close(link);
+	family_close(&family);
+}
+
+static void a_record_that_is_none_is_refused(void)
+{
+	static const struct link_saved good = {
+		.evtchn = 900, .bus = 901, .ports = 1, .port = {{1, 902, 903}}};
+	struct link_saved bad[7];
+	struct bench bench;
+	char name[256];
+
+	for (size_t i = 0; i < countof(bad); i++)
+		bad[i] = good;
+	bad[0].evtchn = -1;
+	bad[1].bus = -1;
+	bad[2].ports = LINK_PORTS_MAX + 1;
+	bad[3].ports = UINT32_MAX;
+	bad[4].port[0].port = SIM_PORTS_MAX;
+	bad[5].port[0].wait = -1;
+	bad[6].port[0].notify = INT32_MIN;
+	bench_open(&bench);
+	bus_name(&bench, 0, name, sizeof(name));
+	for (size_t i = 0; i < countof(bad); i++) {
+		struct link *link = NULL;
+		char err[256] = "";
+
+		CU_ASSERT_EQUAL(link_adopt(name, &bad[i], &link, err, sizeof(err)), -EINVAL);
+		CU_ASSERT_TRUE(strlen(err) > 10);
+	}
+	bench_close(&bench);
+}
+
+static void a_record_has_room_for_so_many_ports(void)
+{
+	struct link_saved saved;
+	struct channel channel;
+	char name[256], err[256];
+	struct link *link;
+	int fds[LINK_FDS_MAX];
+
+	channel_open(&channel);
+	bus_name(&channel.bench, 0, name, sizeof(name));
+	CU_ASSERT_EQUAL_FATAL(link_open(name, &saved, &link, err, sizeof(err)), 0);
+	for (uint32_t i = 0; i < LINK_PORTS_MAX; i++)
+		CU_ASSERT_TRUE(link_bind(link, GUEST, (uint32_t)sim_port_alloc(channel.domain, 0)) >
+			       0);
+	CU_ASSERT_EQUAL(link_bind(link, GUEST, (uint32_t)sim_port_alloc(channel.domain, 0)),
+			-ENOSPC);
+	CU_ASSERT_EQUAL(saved.ports, LINK_PORTS_MAX);
+	CU_ASSERT_EQUAL(link_descriptors(&saved, fds), LINK_FDS_MAX);
+	CU_ASSERT_EQUAL(usage_of(&channel.bench, GUEST).bound_ports, LINK_PORTS_MAX + 1);
+	link_close(link);
+	channel_close(&channel);
+}
+
 /* --- clients that mean harm ---------------------------------------------------------------- */
 
 static int connect_raw(const struct bench *bench)
@@ -1599,6 +1904,13 @@ static const struct test tests[] = {
 	{"a_dead_guests_channel_stays_harmless", a_dead_guests_channel_stays_harmless},
 	{"ports_have_a_limit", ports_have_a_limit},
 	{"usage_goes_to_zero", usage_goes_to_zero},
+	{"a_successor_keeps_the_ports_and_maps_anew", a_successor_keeps_the_ports_and_maps_anew},
+	{"a_port_nobody_knows_of_disturbs_no_successor",
+	 a_port_nobody_knows_of_disturbs_no_successor},
+	{"a_killed_owner_can_be_followed_by_a_fresh_start",
+	 a_killed_owner_can_be_followed_by_a_fresh_start},
+	{"a_record_that_is_none_is_refused", a_record_that_is_none_is_refused},
+	{"a_record_has_room_for_so_many_ports", a_record_has_room_for_so_many_ports},
 	{"nonsense_hurts_nobody", nonsense_hurts_nobody},
 	{"packets_without_form_are_cut_off", packets_without_form_are_cut_off},
 	{"replies_nobody_takes_cost_the_connection", replies_nobody_takes_cost_the_connection},
