@@ -414,20 +414,6 @@ void fid_table_settle(struct fid_table *table)
 
 /* ---- descriptors ---- */
 
-void fid_table_descriptors(struct fid_table *table, void (*fn)(void *arg, int fd), void *arg)
-{
-	const struct saved *s = table->saved;
-
-	for (uint32_t i = 1; i <= s->node_used; i++) {
-		if (s->node[i].refs > 0 && s->node[i].saved.fs.id >= 0)
-			fn(arg, s->node[i].saved.fs.id);
-	}
-	for (uint32_t i = 1; i <= s->fid_used; i++) {
-		if (s->fid[i].saved.state != FID_FREE && s->fid[i].saved.file.id >= 0)
-			fn(arg, s->fid[i].saved.file.id);
-	}
-}
-
 static void restore_node(struct fid_table *table, struct node *node)
 {
 	struct fs_attr attr;

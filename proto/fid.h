@@ -30,9 +30,6 @@ void fid_table_destroy(struct fid_table *table); /* takes NULL; no request is le
  * nothing. */
 void fid_table_settle(struct fid_table *table);
 
-/* Calls `fn` for each descriptor that a fid or node owns. */
-void fid_table_descriptors(struct fid_table *table, void (*fn)(void *arg, int fd), void *arg);
-
 /* All descriptors are lost: opens anew what can be found again by its handle; the rest is stale.
  * Returns how many fids are. */
 unsigned fid_table_restore(struct fid_table *table);

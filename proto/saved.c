@@ -145,3 +145,58 @@ void saved_redo(struct saved *saved)
 		saved->locker[r->locker - 1] = r->new_locker;
 	saved_set(&saved->slot[r->slot - 1].state, SLOT_SENDING);
 }
+
+void saved_finish_change(struct saved *saved)
+{
+	if (saved->redo.slot == 0)
+		return;
+	saved_redo(saved);
+	saved_set(&saved->redo.slot, 0);
+}
+
+/* ---- descriptors ---- */
+
+static void tell(int32_t id, void (*fn)(void *arg, int fd), void *arg)
+{
+	if (id >= 0)
+		fn(arg, id);
+}
+
+/* Fids and nodes are shared; their counts, which the successor makes anew, tell whether they have had
+ * their turn. */
+static void tell_node(struct saved *s, uint32_t i, void (*fn)(void *arg, int fd), void *arg)
+{
+	if (s->node[i].refs++ == 0)
+		tell(s->node[i].saved.fs.id, fn, arg);
+}
+
+static void tell_fid(struct saved *s, uint32_t i, void (*fn)(void *arg, int fd), void *arg)
+{
+	if (s->fid[i].refs++ > 0)
+		return;
+	tell(s->fid[i].saved.file.id, fn, arg);
+	tell_node(s, s->fid[i].saved.node, fn, arg);
+}
+
+void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void *arg)
+{
+	for (uint32_t i = 1; i <= saved->node_used; i++)
+		saved->node[i].refs = 0;
+	for (uint32_t i = 1; i <= saved->fid_used; i++)
+		saved->fid[i].refs = 0;
+	saved->node[0].refs = saved->fid[0].refs = 1;
+	for (uint32_t i = 1; i <= saved->fid_used; i++) {
+		if (saved->fid[i].saved.state == FID_LIVE)
+			tell_fid(saved, i, fn, arg);
+	}
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		const struct slot *slot = &saved->slot[i];
+
+		if (slot->state != SLOT_ASKING)
+			continue;
+		tell_fid(saved, slot->fid, fn, arg);
+		tell_node(saved, slot->node, fn, arg);
+		tell_fid(saved, slot->dfid, fn, arg);
+		tell_node(saved, slot->dnode, fn, arg);
+	}
+}

@@ -178,6 +178,13 @@ int saved_check(const struct saved *saved, unsigned lanes, int fd_min);
 /* Makes the change that `redo` describes, in this memory alone, and the slot's reply due. */
 void saved_redo(struct saved *saved);
 
+/* The same for a change that a predecessor was making, if any. */
+void saved_finish_change(struct saved *saved);
+
+/* Calls `fn` for each descriptor that is owned, when no change is under way: all others belong to
+ * nobody. For a successor, before it has a session. */
+void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void *arg);
+
 /* Stores that vouch for everything written before them. */
 static inline void saved_set(uint32_t *word, uint32_t value)
 {

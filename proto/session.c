@@ -682,23 +682,13 @@ static void take_up_slots(struct session *session, struct lane *const *lanes)
 int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
 		    struct saved *saved, struct lane *const *lanes, struct session **session)
 {
-	int err;
+	int err = session_create(fs, config, executor, saved, session);
 
-	if (saved->redo.slot != 0) {
-		saved_redo(saved);
-		saved_set(&saved->redo.slot, 0);
-	}
-	err = session_create(fs, config, executor, saved, session);
 	if (err < 0)
 		return err;
 	take_up_slots(*session, lanes);
 	fid_table_settle((*session)->fids);
 	return 0;
-}
-
-void session_descriptors(struct session *session, void (*fn)(void *arg, int fd), void *arg)
-{
-	fid_table_descriptors(session->fids, fn, arg);
 }
 
 unsigned session_restore(struct session *session)

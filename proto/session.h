@@ -69,14 +69,12 @@ struct session {
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
 		   struct saved *saved, struct session **session);
 
-/* The session that a predecessor left in `saved`, which saved_check() found whole, killed at any
- * moment. Nothing is run or sent before session_resume(). In between the owner closes what
- * session_descriptors() does not name, or, when all descriptors are lost, has the session restored:
- * objects are looked for by their handles, and what is not found answers ESTALE. Returns how many
- * fids that are. */
+/* The session that a predecessor left in `saved`, which saved_check() found whole and whose last
+ * change is finished. Nothing is run or sent before session_resume(). When all descriptors are lost,
+ * session_restore() comes in between: it looks for the objects by their handles; what is not found
+ * answers ESTALE. Returns how many fids that are. */
 int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
 		    struct saved *saved, struct lane *const *lanes, struct session **session);
-void session_descriptors(struct session *session, void (*fn)(void *arg, int fd), void *arg);
 unsigned session_restore(struct session *session);
 void session_resume(struct session *session);
 

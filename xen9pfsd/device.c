@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "proto/session.h"
@@ -26,12 +27,10 @@
 struct device_ring {
 	struct lane lane;
 	struct device *device;
+	struct arena_ring *saved;
 	struct ring ring;
-	struct ring_saved saved;
 	struct ring_page *page;
 	void *data;
-	size_t data_pages;
-	int port; /* local */
 	struct req_queue unsent;
 	struct runner_task round_end;
 	bool notify;
@@ -39,6 +38,8 @@ struct device_ring {
 };
 
 struct device {
+	struct arena *arena;
+	bool succeeds; /* a predecessor: the arena had a session */
 	struct runner *runner;
 	struct link *link;
 	struct runner_source source;
@@ -46,6 +47,7 @@ struct device {
 	void (*broken)(void *arg, const char *why);
 	void *arg;
 	bool is_broken;
+	bool paused;
 	bool draining; /* see take_others() */
 	unsigned rings;
 	struct device_ring ring[CONTROL_RINGS_MAX];
@@ -94,7 +96,11 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 		return;
 	}
 	ring_copy(&ring->ring, msg, req->in);
+	CRASH_POINT();
+	session_taking(req, ring->saved->own.cons);
+	CRASH_POINT();
 	ring_advance(&ring->ring, msg->size);
+	CRASH_POINT();
 	ring->notify = true;
 	session_receive(req);
 }
@@ -105,6 +111,8 @@ static void take(struct device_ring *ring)
 	struct ring_message msg;
 
 	ring->more = false;
+	if (ring->device->paused)
+		return;
 	for (int i = 0; i < BURST && !ring->more && !ring->device->is_broken; i++) {
 		int got = ring_peek(&ring->ring, session_max_message(session), &msg);
 
@@ -138,8 +146,12 @@ static void put_unsent(struct device_ring *ring)
 		int err = 0;
 
 		/* Its place in the rings is gone, or nobody waits for it any more. */
-		if (!ring->device->is_broken && !req_flushed(req))
+		if (!ring->device->is_broken && !req_flushed(req)) {
+			session_putting(req, ring->saved->own.prod);
+			CRASH_POINT();
 			err = ring_put(&ring->ring, req->out, req->out_size);
+			CRASH_POINT();
+		}
 		if (err == -EAGAIN)
 			return;
 		if (err < 0)
@@ -174,8 +186,9 @@ static void ring_round_end(struct runner_task *task)
 
 	if (ring->device->link == NULL)
 		return;
+	CRASH_POINT();
 	if (ring->notify)
-		link_notify(ring->device->link, (uint32_t)ring->port);
+		link_notify(ring->device->link, ring->saved->port);
 	ring->notify = false;
 	if (ring->more && !ring->device->is_broken && !session_full(ring->device->session))
 		serve(ring);
@@ -184,7 +197,7 @@ static void ring_round_end(struct runner_task *task)
 static struct device_ring *ring_of_port(struct device *device, int port)
 {
 	for (unsigned i = 0; i < device->rings; i++) {
-		if (device->ring[i].port == port)
+		if (device->ring[i].saved->port == (uint32_t)port)
 			return &device->ring[i];
 	}
 	return NULL;
@@ -227,52 +240,100 @@ __attribute__((format(printf, 4, 5))) static int fail(char *text, size_t size, i
 	return err;
 }
 
-static int ring_map(struct device_ring *ring, unsigned number, const struct control_start *start,
-		    char *err, size_t errlen)
+/* Maps the interface page and, if `fresh`, reads what the guest has put there, once. */
+static int map_page(struct device_ring *ring, unsigned number, const struct control_start *start,
+		    bool fresh, char *err, size_t errlen)
 {
-	struct link *link = ring->device->link;
-	uint32_t refs[1u << RING_ORDER_MAX];
+	struct arena_ring *saved = ring->saved;
 	unsigned order;
 	int ret;
 
-	ring->port = link_bind(link, start->domid, start->port[number]);
-	if (ring->port < 0)
-		return fail(err, errlen, ring->port, "ring %u: bind event channel %u", number,
-			    start->port[number]);
-	ring->page = link_map(link, start->domid, &start->ref[number], 1);
+	if (fresh)
+		saved->page_ref = start->ref[number];
+	ring->page = link_map(ring->device->link, start->domid, &saved->page_ref, 1);
 	if (ring->page == NULL)
 		return fail(err, errlen, -errno, "ring %u: map interface page, grant ref %u",
-			    number, start->ref[number]);
-	ret = ring_read_setup(ring->page, RING_ORDER_MAX, &order, refs);
+			    number, saved->page_ref);
+	if (!fresh)
+		return 0;
+	ret = ring_read_setup(ring->page, RING_ORDER_MAX, &order, saved->ref);
 	if (ret < 0)
 		return fail(err, errlen, ret, "ring %u: bad order in its interface page", number);
-	ring->data = link_map(link, start->domid, refs, (size_t)1 << order);
-	if (ring->data == NULL)
-		return fail(err, errlen, -errno, "ring %u: map %u data pages", number, 1u << order);
-	ring->data_pages = (size_t)1 << order;
-	ret = ring_init(&ring->ring, RING_BACKEND, ring->page, ring->data, order, &ring->saved);
-	if (ret < 0)
-		return fail(err, errlen, ret, "ring %u: impossible indices", number);
+	saved->order = order;
 	return 0;
 }
 
-static int map_rings(struct device *device, const struct control_start *start, char *err,
+static int map_data(struct device_ring *ring, unsigned number, const struct control_start *start,
+		    char *err, size_t errlen)
+{
+	struct arena_ring *saved = ring->saved;
+	size_t pages = (size_t)1 << saved->order;
+
+	ring->data = link_map(ring->device->link, start->domid, saved->ref, pages);
+	if (ring->data == NULL)
+		return fail(err, errlen, -errno, "ring %u: map %zu data pages", number, pages);
+	return 0;
+}
+
+static int begin_ring(struct device_ring *ring, unsigned number, char *err, size_t errlen)
+{
+	struct arena_ring *saved = ring->saved;
+	int (*init)(struct ring *, enum ring_side, struct ring_page *, void *, unsigned,
+		    struct ring_saved *) = ring->device->succeeds ? ring_resume : ring_init;
+	int ret = init(&ring->ring, RING_BACKEND, ring->page, ring->data, saved->order,
+		       &saved->own);
+
+	return ret < 0 ? fail(err, errlen, ret, "ring %u: impossible indices", number) : 0;
+}
+
+static int bind_port(struct device_ring *ring, unsigned number, const struct control_start *start,
+		     char *err, size_t errlen)
+{
+	int port = link_bind(ring->device->link, start->domid, start->port[number]);
+
+	if (port < 0)
+		return fail(err, errlen, port, "ring %u: bind event channel %u", number,
+			    start->port[number]);
+	ring->saved->port = (uint32_t)port;
+	return 0;
+}
+
+/* The event channels, new or a predecessor's. */
+static int open_link(struct device *device, const struct control_start *start, bool bind, char *err,
 		     size_t errlen)
 {
-	int ret = link_open(start->bus, NULL, &device->link, err, errlen);
+	int ret;
 
+	if (!bind)
+		return link_adopt(start->bus, &device->arena->link, &device->link, err, errlen);
+	ret = link_open(start->bus, &device->arena->link, &device->link, err, errlen);
 	if (ret < 0)
 		return ret;
 	ret = link_restrict(device->link, start->domid);
 	if (ret < 0)
 		log_warning("cannot restrict event channels to guest %u: %s", start->domid,
 			    strerror(-ret));
-	for (unsigned i = 0; i < start->rings; i++) {
-		ret = ring_map(&device->ring[i], i, start, err, errlen);
+	for (unsigned i = 0; i < device->rings; i++) {
+		ret = bind_port(&device->ring[i], i, start, err, errlen);
 		if (ret < 0)
 			return ret;
 	}
 	return 0;
+}
+
+static int map_rings(struct device *device, const struct control_start *start, char *err,
+		     size_t errlen)
+{
+	uint32_t phase = device->arena->phase;
+	bool fresh = phase == ARENA_EMPTY;
+	int ret = open_link(device, start, phase != ARENA_SERVING, err, errlen);
+
+	for (unsigned i = 0; i < device->rings && ret == 0; i++) {
+		ret = map_page(&device->ring[i], i, start, fresh, err, errlen);
+		if (ret == 0)
+			ret = map_data(&device->ring[i], i, start, err, errlen);
+	}
+	return ret;
 }
 
 /* No message may be larger than the smallest ring can carry in one piece. */
@@ -287,53 +348,116 @@ static uint32_t msize_max(const struct device *device)
 	return least;
 }
 
-static int begin(struct device *device, struct fs *fs)
+static void ring_retake_message(struct lane *lane, uint32_t at, uint32_t size)
 {
-	const struct session_config config = {.msize_max = msize_max(device)};
-	int err = session_create(fs, &config, runner_executor(device->runner), NULL, &device->session);
-
-	if (err < 0)
-		return err;
-	device->source = (struct runner_source){.fd = link_fd(device->link), .ready = link_ready};
-	return runner_add(device->runner, &device->source, EPOLLIN);
+	ring_retake(&container_of(lane, struct device_ring, lane)->ring, at, size);
 }
 
-int device_open(const struct control_start *start, struct fs *fs, struct runner *runner,
-		void (*broken)(void *arg, const char *why), void *arg, struct device **device,
-		char *err, size_t errlen)
+static bool ring_was_put_reply(struct lane *lane, uint32_t at)
+{
+	return ring_was_put(&container_of(lane, struct device_ring, lane)->ring, at);
+}
+
+int device_map(const struct control_start *start, struct arena *arena, struct device **device,
+	       char *err, size_t errlen)
 {
 	struct device *d = calloc(1, sizeof(*d));
 	int ret;
 
 	if (d == NULL)
 		return fail(err, errlen, -ENOMEM, "device");
-	d->runner = runner;
-	d->broken = broken;
-	d->arg = arg;
-	d->rings = start->rings;
+	d->arena = arena;
+	d->succeeds = arena->phase != ARENA_EMPTY;
+	if (!d->succeeds)
+		arena->rings = start->rings;
+	d->rings = arena->rings;
 	d->source.fd = -1;
 	for (unsigned i = 0; i < d->rings; i++) {
 		d->ring[i] = (struct device_ring){
-			.lane = {.send = ring_send, .released = ring_released},
+			.lane = {.send = ring_send,
+				 .released = ring_released,
+				 .number = i,
+				 .retake = ring_retake_message,
+				 .was_put = ring_was_put_reply},
 			.device = d,
-			.port = -1,
+			.saved = &arena->ring[i],
 			.round_end.run = ring_round_end,
 		};
 		STAILQ_INIT(&d->ring[i].unsent);
 	}
 	ret = map_rings(d, start, err, errlen);
-	if (ret == 0) {
-		ret = begin(d, fs);
-		if (ret < 0)
-			fail(err, errlen, ret, "session");
-	}
-	if (ret < 0) {
-		device_disconnect(d);
+	if (ret < 0)
 		device_destroy(d);
+	else
+		*device = d;
+	return ret;
+}
+
+int device_map_fd(const struct device *device)
+{
+	return link_map_fd(device->link);
+}
+
+static int open_session(struct device *device, struct fs *fs)
+{
+	const struct session_config config = {.msize_max = msize_max(device), .durable = true};
+	struct executor *executor = runner_executor(device->runner);
+	struct saved *saved = &device->arena->session;
+	struct lane *lanes[CONTROL_RINGS_MAX];
+
+	if (!device->succeeds)
+		return session_create(fs, &config, executor, saved, &device->session);
+	for (unsigned i = 0; i < device->rings; i++)
+		lanes[i] = &device->ring[i].lane;
+	return session_recover(fs, &config, executor, saved, lanes, &device->session);
+}
+
+int device_begin(struct device *device, struct fs *fs, struct runner *runner,
+		 void (*broken)(void *arg, const char *why), void *arg, char *err, size_t errlen)
+{
+	unsigned stale;
+	int ret = 0;
+
+	device->runner = runner;
+	device->broken = broken;
+	device->arg = arg;
+	for (unsigned i = 0; i < device->rings && ret == 0; i++)
+		ret = begin_ring(&device->ring[i], i, err, errlen);
+	if (ret < 0)
 		return ret;
+	ret = open_session(device, fs);
+	if (ret < 0)
+		return fail(err, errlen, ret, "session");
+	if (device->arena->phase == ARENA_RESTORING) {
+		stale = session_restore(device->session);
+		log_warning("all its processes were lost; %u of its fids are stale", stale);
 	}
-	*device = d;
-	return 0;
+	saved_set(&device->arena->phase, ARENA_SERVING);
+	device->source = (struct runner_source){.fd = link_fd(device->link), .ready = link_ready};
+	ret = runner_add(runner, &device->source, EPOLLIN);
+	return ret < 0 ? fail(err, errlen, ret, "event channels") : 0;
+}
+
+int device_start(struct device *device)
+{
+	int ret = 0;
+
+	/* Answers only queue up here; the loop is not running yet. */
+	if (device->succeeds) {
+		session_resume(device->session);
+		CRASH_POINT();
+		ret = link_resume(device->link);
+	}
+	for (unsigned i = 0; i < device->rings; i++) {
+		device->ring[i].more = true;
+		runner_later(device->runner, &device->ring[i].round_end);
+	}
+	return ret;
+}
+
+void device_pause(struct device *device)
+{
+	device->paused = true;
 }
 
 static void ring_unmap(struct device_ring *ring)
@@ -341,15 +465,13 @@ static void ring_unmap(struct device_ring *ring)
 	struct link *link = ring->device->link;
 	int err = 0;
 
-	if (ring->port >= 0)
-		link_unbind(link, (uint32_t)ring->port);
+	link_unbind(link, ring->saved->port);
 	if (ring->data != NULL)
-		err = link_unmap(link, ring->data, ring->data_pages);
+		err = link_unmap(link, ring->data, (size_t)1 << ring->saved->order);
 	if (ring->page != NULL && err == 0)
 		err = link_unmap(link, ring->page, 1);
 	if (err < 0)
 		log_error("cannot unmap a ring: %s", strerror(-err));
-	ring->port = -1;
 	ring->data = NULL;
 	ring->page = NULL;
 }
@@ -371,13 +493,14 @@ void device_disconnect(struct device *device)
 
 bool device_idle(const struct device *device)
 {
-	return session_idle(device->session);
+	return device->session == NULL || session_idle(device->session);
 }
 
 void device_destroy(struct device *device)
 {
 	if (device == NULL)
 		return;
+	link_close(device->link);
 	session_destroy(device->session);
 	free(device);
 }

@@ -1,49 +1,65 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * share.c - the life of a share's process, from top to bottom: receive what it may have, map the
- * guest's rings, say "ready", serve, let go.
+ * share.c - the life of a worker, from top to bottom: map the guest's rings, take up what a
+ * predecessor left, say "ready", serve, end as ordered.
  */
 #include "xen9pfsd/share.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/util.h"
 #include "fs/fs.h"
+#include "xen9pfsd/arena.h"
 #include "xen9pfsd/control.h"
 #include "xen9pfsd/device.h"
+#include "xen9pfsd/handover.h"
+#include "xen9pfsd/keeper.h"
 #include "xen9pfsd/runner.h"
+#include "xen9pfsd/sweep.h"
 
-#define LINGER_TICK_MS 10 /* when the share ends, requests may be with the storage: */
+#define LINGER_TICK_MS 10 /* when the worker ends, requests may be with the storage: */
 #define LINGER_TICKS 100  /* they are looked after so often, then left behind */
+#define EXIT_HANDOVER_FAILED 9
 
 struct share {
+	const struct control_start *start;
+	struct arena *arena;
 	struct runner *runner;
 	struct fs *fs;
 	struct device *device;
-	struct runner_source control;
+	struct runner_source orders;  /* of the keeper */
+	struct runner_source keeper;  /* its death */
+	struct runner_source control; /* of the supervisor: when the keeper is dead, */
+	struct runner_source listen;  /* and a new one's connections */
 	struct runner_source linger;
 	unsigned ticks;
 	struct runner_task end;
 	bool ending;
+	bool alone; /* the keeper is dead */
+	enum share_exit status;
+	int handover; /* where the descriptors are to go; -1 */
 };
 
-static void report(uint32_t type, const char *text)
+static void report(const struct share *share, uint32_t type, const char *text)
 {
 	struct control_msg msg = {.type = type};
 
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
-	/* If nobody is there to hear it, the socket says so to the loop. */
-	control_send(CONTROL_FD, &msg, NULL, 0);
+	/* If nobody is there to hear it, that will be noticed elsewhere. */
+	control_send(share->alone ? KEEPER_CONTROL : KEEPER_ORDERS, &msg, NULL, 0);
 }
 
 /* ---- the end ---- */
@@ -59,7 +75,10 @@ static void share_end(struct runner_task *task)
 	if (share->ending)
 		return;
 	share->ending = true;
-	device_disconnect(share->device);
+	if (share->status == SHARE_HELD || share->status == SHARE_HANDED_OVER)
+		device_pause(share->device);
+	else
+		device_disconnect(share->device);
 	if (device_idle(share->device) || timerfd_settime(share->linger.fd, 0, &ticks, NULL) < 0)
 		runner_stop(share->runner);
 }
@@ -76,47 +95,185 @@ static void linger_tick(struct runner_source *source, uint32_t events)
 		runner_stop(share->runner);
 }
 
+static void end_as(struct share *share, enum share_exit status)
+{
+	if (!share->ending)
+		share->status = status;
+	runner_later(share->runner, &share->end);
+}
+
 static void share_broken(void *arg, const char *why)
 {
 	struct share *share = arg;
 
-	report(CONTROL_FAILED, why);
-	runner_later(share->runner, &share->end);
+	report(share, CONTROL_FAILED, why);
+	end_as(share, SHARE_FAILED);
+}
+
+/* ---- orders ---- */
+
+/* Returns false when there will be no more from there. */
+static bool take_order(struct share *share, int from)
+{
+	struct control_msg msg;
+	int fds[CONTROL_FDS_MAX];
+	int got = control_recv(from, &msg, fds);
+
+	if (got == -EAGAIN || got == -EINTR)
+		return true;
+	if (got != 1)
+		return false;
+	if (msg.type == CONTROL_STOP)
+		end_as(share, SHARE_DONE);
+	else if (msg.type == CONTROL_HOLD)
+		end_as(share, SHARE_HELD);
+	if (msg.type == CONTROL_HANDOVER && fds[0] >= 0 && share->handover < 0) {
+		share->handover = take_fd(&fds[0]);
+		end_as(share, SHARE_HANDED_OVER);
+	}
+	for (unsigned i = 0; i < CONTROL_FDS_MAX; i++)
+		cleanup_close(&fds[i]);
+	return true;
+}
+
+static void orders_ready(struct runner_source *source, uint32_t events)
+{
+	struct share *share = container_of(source, struct share, orders);
+
+	(void)events;
+	if (!take_order(share, source->fd))
+		runner_remove(share->runner, source);
+}
+
+/* ---- without a keeper ---- */
+
+static void listen_to(struct share *share, struct runner_source *source, int fd)
+{
+	source->fd = fd;
+	if (runner_add(share->runner, source, EPOLLIN) < 0)
+		log_error("cannot listen to descriptor %d", fd);
 }
 
 static void control_ready(struct runner_source *source, uint32_t events)
 {
 	struct share *share = container_of(source, struct share, control);
-	struct control_msg msg;
-	int got = control_recv(source->fd, &msg, NULL);
 
 	(void)events;
-	if (got == -EAGAIN || got == -EINTR)
+	if (!take_order(share, source->fd))
+		runner_remove(share->runner, source);
+}
+
+/* A supervisor that has come back. */
+static void listen_ready(struct runner_source *source, uint32_t events)
+{
+	struct share *share = container_of(source, struct share, listen);
+	struct control_msg hello = {.type = CONTROL_HELLO};
+	_cleanup_close_ int socket = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (socket < 0)
 		return;
-	if (got <= 0)
-		log_warning("the supervisor is gone");
-	else if (msg.type != CONTROL_STOP)
+	if (share->control.fd >= 0)
+		runner_remove(share->runner, &share->control);
+	if (dup3(socket, KEEPER_CONTROL, O_CLOEXEC) < 0)
 		return;
+	hello.hello = (struct control_hello){
+		.domid = share->start->domid,
+		.devid = share->start->devid,
+		.role = CONTROL_WORKER,
+	};
+	control_send(KEEPER_CONTROL, &hello, NULL, 0);
+	listen_to(share, &share->control, KEEPER_CONTROL);
+}
+
+/* The supervisor will see to a new keeper, and order a handover. */
+static void keeper_died(struct runner_source *source, uint32_t events)
+{
+	struct share *share = container_of(source, struct share, keeper);
+
+	(void)events;
+	log_warning("its keeper is gone; serving on without");
+	share->alone = true;
 	runner_remove(share->runner, source);
-	runner_later(share->runner, &share->end);
+	listen_to(share, &share->control, KEEPER_CONTROL);
+	listen_to(share, &share->listen, KEEPER_LISTEN);
 }
 
 /* ---- the beginning ---- */
 
-static int receive_start(struct control_start *start, int *root)
+static void fatal_signal(int number)
 {
-	struct pollfd control = {.fd = CONTROL_FD, .events = POLLIN};
-	int got, fds[CONTROL_FDS_MAX];
-	struct control_msg msg;
+	(void)number;
+	req_blame();
+	/* SA_RESETHAND: what went wrong is done once more, and is fatal then. */
+}
 
-	poll(&control, 1, -1);
-	got = control_recv(CONTROL_FD, &msg, fds);
-	*root = fds[0];
-	if (got != 1 || msg.type != CONTROL_START || *root < 0 ||
-	    msg.start.rings > CONTROL_RINGS_MAX)
-		return -EBADMSG;
-	*start = msg.start;
-	return 0;
+static void set_signals(void)
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	struct sigaction action = {.sa_handler = fatal_signal, .sa_flags = (int)SA_RESETHAND};
+
+	for (size_t i = 0; i < countof(fatal); i++)
+		sigaction(fatal[i], &action, NULL);
+}
+
+/* Closes what the dead left behind. */
+static int sweep_table(struct share *share)
+{
+	struct arena *arena = share->arena;
+	struct sweep sweep = {.keep = NULL};
+	int link[LINK_FDS_MAX];
+	unsigned count = 0;
+
+	if (share->device != NULL && device_map_fd(share->device) >= 0)
+		sweep_keep(&sweep, device_map_fd(share->device));
+	if (arena->phase == ARENA_SERVING) {
+		count = link_descriptors(&arena->link, link);
+		saved_descriptors(&arena->session, sweep_keep, &sweep);
+	}
+	for (unsigned i = 0; i < count; i++)
+		sweep_keep(&sweep, link[i]);
+	return sweep_close(&sweep, KEEPER_FDS);
+}
+
+/* Makes the arena ready to be gone on with. -EUCLEAN: it is not to be trusted. */
+static int take_up_arena(struct share *share, char *err, size_t errlen)
+{
+	struct arena *arena = share->arena;
+	int ret = 0;
+
+	if (share->start->how == CONTROL_RESTORE && arena->phase == ARENA_SERVING)
+		saved_set(&arena->phase, ARENA_RESTORING);
+	if (arena->phase != ARENA_EMPTY) {
+		ret = saved_check(&arena->session, arena->rings, KEEPER_FDS);
+		if (ret == 0)
+			saved_finish_change(&arena->session);
+	}
+	if (ret == 0)
+		ret = sweep_table(share);
+	if (ret < 0)
+		snprintf(err, errlen, "its memory is damaged: %s", strerror(-ret));
+	return ret;
+}
+
+/* The export is the directory that it was, for as long as the session lasts. */
+static int check_root(struct share *share, char *err, size_t errlen)
+{
+	struct arena *arena = share->arena;
+	struct stat st;
+
+	if (fstat(KEEPER_ROOT, &st) < 0) {
+		snprintf(err, errlen, "the export: %s", strerror(errno));
+		return -errno;
+	}
+	if (arena->phase == ARENA_EMPTY) {
+		arena->root_dev = st.st_dev;
+		arena->root_ino = st.st_ino;
+	}
+	if (arena->root_dev == st.st_dev && arena->root_ino == st.st_ino)
+		return 0;
+	snprintf(err, errlen, "the export is another directory than it was");
+	return -ESTALE;
 }
 
 static int add_sources(struct share *share)
@@ -124,20 +281,49 @@ static int add_sources(struct share *share)
 	int err;
 
 	share->end.run = share_end;
-	share->control = (struct runner_source){.fd = CONTROL_FD, .ready = control_ready};
+	share->orders = (struct runner_source){.fd = KEEPER_ORDERS, .ready = orders_ready};
+	share->keeper = (struct runner_source){.fd = KEEPER_SELF, .ready = keeper_died};
+	share->control = (struct runner_source){.fd = -1, .ready = control_ready};
+	share->listen = (struct runner_source){.fd = -1, .ready = listen_ready};
 	share->linger = (struct runner_source){
 		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
 		.ready = linger_tick,
 	};
 	err = runner_add(share->runner, &share->linger, EPOLLIN);
-	return err < 0 ? err : runner_add(share->runner, &share->control, EPOLLIN);
+	if (err == 0)
+		err = runner_add(share->runner, &share->orders, EPOLLIN);
+	return err < 0 ? err : runner_add(share->runner, &share->keeper, EPOLLIN);
 }
 
-static int share_open(struct share *share, const struct control_start *start, int root, char *err,
-		      size_t errlen)
+/* Maps everything and sleeps until the worker has died. */
+static int stand_by(struct share *share, char *err, size_t errlen)
 {
-	int ret = fs_local_create(root, start->model, &share->fs, err, errlen);
+	eventfd_t wake;
+	int ret = device_map(share->start, share->arena, &share->device, err, errlen);
 
+	while (ret == 0 && eventfd_read(KEEPER_WAKE, &wake) < 0) {
+		if (errno != EINTR) {
+			snprintf(err, errlen, "standby: %s", strerror(errno));
+			ret = -errno;
+		}
+	}
+	return ret;
+}
+
+static int share_open(struct share *share, bool standby, char *err, size_t errlen)
+{
+	int ret = arena_map(KEEPER_ARENA, &share->arena, err, errlen);
+
+	if (ret == 0 && standby)
+		ret = stand_by(share, err, errlen);
+	if (ret == 0)
+		ret = take_up_arena(share, err, errlen);
+	if (ret == 0)
+		ret = check_root(share, err, errlen);
+	if (ret == 0)
+		ret = fs_local_create(KEEPER_ROOT, share->start->model, &share->fs, err, errlen);
+	if (ret == 0 && share->device == NULL)
+		ret = device_map(share->start, share->arena, &share->device, err, errlen);
 	if (ret < 0)
 		return ret;
 	ret = runner_create(&share->runner);
@@ -147,8 +333,11 @@ static int share_open(struct share *share, const struct control_start *start, in
 		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
 		return ret;
 	}
-	return device_open(start, share->fs, share->runner, share_broken, share, &share->device,
-			   err, errlen);
+	ret = device_begin(share->device, share->fs, share->runner, share_broken, share, err,
+			   errlen);
+	if (ret == 0 && (ret = device_start(share->device)) < 0)
+		snprintf(err, errlen, "event channels: %s", strerror(-ret));
+	return ret;
 }
 
 /* Frees what there is, unless something is left behind in the storage. */
@@ -157,39 +346,51 @@ static void share_close(struct share *share)
 	if ((share->device != NULL && !device_idle(share->device)) ||
 	    (share->runner != NULL && !runner_destroy(share->runner, LINGER_TICK_MS))) {
 		log_warning("the storage still keeps requests; ending without them");
-		_exit(EXIT_SUCCESS);
+		_exit(share->status);
 	}
 	cleanup_close(&share->linger.fd);
 	device_destroy(share->device);
 	fs_destroy(share->fs);
+	arena_unmap(share->arena);
 }
 
-int share_main(void)
+/* What is kept must not be tidied up: the successor goes on with exactly that. */
+static void leave(struct share *share)
 {
-	struct share share = {.linger.fd = -1};
-	struct control_start start;
-	_cleanup_close_ int root = -1;
-	char text[CONTROL_TEXT_MAX], prefix[64];
+	int err = 0;
 
-	signal(SIGPIPE, SIG_IGN);
-	/* Sent to the whole group by a terminal or a service manager: it is the supervisor who
-	 * decides when a share ends. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	if (receive_start(&start, &root) < 0) {
-		log_error("descriptor %d is not the supervisor's", CONTROL_FD);
-		return EXIT_FAILURE;
-	}
-	snprintf(prefix, sizeof(prefix), "guest %u dev %u", start.domid, start.devid);
-	log_init("xen9pfsd", prefix, start.log_level);
-	prctl(PR_SET_NAME, "xen9pfsd-share"); /* started as /proc/self/exe, it would be "exe" */
+	runner_destroy(share->runner, LINGER_TICK_MS);
+	if (share->status == SHARE_HANDED_OVER)
+		err = handover_send_all(share->handover);
+	if (err < 0)
+		log_warning("cannot hand over: %s", strerror(-err));
+	/* Then it is a death like any other, and somebody goes on here. */
+	_exit(err < 0 ? EXIT_HANDOVER_FAILED : (int)share->status);
+}
 
-	if (share_open(&share, &start, root, text, sizeof(text)) < 0) {
-		report(CONTROL_FAILED, text);
+int share_serve(const struct share_env *env)
+{
+	struct share share = {
+		.start = env->start,
+		.linger.fd = -1,
+		.handover = -1,
+	};
+	char text[CONTROL_TEXT_MAX];
+	int ret;
+
+	prctl(PR_SET_NAME, env->standby ? "xen9pfsd-stand" : "xen9pfsd-share");
+	set_signals();
+	ret = share_open(&share, env->standby, text, sizeof(text));
+	prctl(PR_SET_NAME, "xen9pfsd-share");
+	if (ret < 0) {
+		share.status = ret == -EUCLEAN ? SHARE_ARENA : SHARE_FAILED;
+		report(&share, CONTROL_FAILED, text);
 	} else {
-		report(CONTROL_READY, "");
+		report(&share, CONTROL_READY, "");
 		runner_run(share.runner);
 	}
+	if (ret == 0 && (share.status == SHARE_HELD || share.status == SHARE_HANDED_OVER))
+		leave(&share);
 	share_close(&share);
-	return EXIT_SUCCESS;
+	return (int)share.status;
 }
