@@ -15,6 +15,7 @@
 
 #include "common/util.h"
 #include "fs/fs.h"
+#include "fs/intent.h"
 
 #define CREATE_TRIES 100 /* at a name that comes and goes */
 
@@ -257,14 +258,60 @@ static int fs_open_existing(struct fs *fs, struct fs_node dir, const char *name,
 	return ret;
 }
 
-/* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
+/* The file that an exclusive create has made already. It may be open elsewhere by now, and have
+ * content. ESTALE: somebody removed it. */
+static int fs_open_made(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
+			const struct fs_intent *intent)
+{
+	int ret = fs_walk(fs, dir, name, node, attr);
+
+	if (ret == 0 && !intent_is(intent, attr))
+		ret = -ENOENT;
+	if (ret == 0)
+		ret = fs_open(fs, *node, flags & ~(O_EXCL | O_TRUNC), file);
+	if (ret == 0)
+		return 0;
+	fs_forget(fs, *node);
+	*node = FS_NO_NODE;
+	return ret == -ENOENT ? -ESTALE : ret;
+}
+
+static int fs_create_new(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			 uint32_t mode, struct fs_cred cred, struct fs_node *node,
+			 struct fs_file *file, struct fs_attr *attr)
+{
+	int ret = fs->ops->create(fs, dir, name, flags & ~O_EXCL, mode & FS_MODE_BITS, cred, node,
+				  file, attr);
+
+	if (ret == 0)
+		file->flags = fs_kept_flags(flags);
+	return ret;
+}
+
+static int fs_create_exclusive(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			       uint32_t mode, struct fs_cred cred, struct fs_node *node,
+			       struct fs_file *file, struct fs_attr *attr, struct fs_intent *intent)
+{
+	const struct intent_object object = {.mode = S_IFREG | (mode & FS_MODE_BITS)};
+	int ret = intent_make(fs, dir, name, &object, attr, intent);
+
+	if (ret == 0)
+		return fs_open_made(fs, dir, name, flags, node, file, attr, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	ret = fs_create_new(fs, dir, name, flags, mode, cred, node, file, attr);
+	return intent_made(intent, ret, attr);
+}
+
+/* Without O_EXCL the name may come and go between the two steps; then it starts anew. And it can be
+ * done twice. */
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
 	      struct fs_intent *intent)
 {
-	int ret = fs_flags_check(flags, O_EXCL), making = flags & ~O_EXCL, tries = CREATE_TRIES;
+	int ret = fs_flags_check(flags, O_EXCL), tries = CREATE_TRIES;
 
-	(void)intent;
 	*node = FS_NO_NODE;
 	*file = FS_NO_FILE;
 	if (ret == 0)
@@ -273,12 +320,12 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 		return ret;
 	if (!fs->ops->create)
 		return -EOPNOTSUPP;
+	if (flags & O_EXCL)
+		return fs_create_exclusive(fs, dir, name, flags, mode, cred, node, file, attr,
+					   intent);
 	do {
-		ret = fs->ops->create(fs, dir, name, making, mode & FS_MODE_BITS, cred, node, file,
-				      attr);
-		if (ret == 0)
-			file->flags = fs_kept_flags(flags);
-		if (ret != -EEXIST || (flags & O_EXCL))
+		ret = fs_create_new(fs, dir, name, flags, mode, cred, node, file, attr);
+		if (ret != -EEXIST)
 			return ret;
 		ret = fs_open_existing(fs, dir, name, flags, node, file, attr);
 	} while (ret == -ENOENT && --tries > 0);
@@ -301,21 +348,29 @@ ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint
 	return fs->ops->read ? fs->ops->read(fs, file, buf, size, offset, nowait) : -EOPNOTSUPP;
 }
 
-/* A write that wrote nothing is an error: writers take 0 for "try again", for ever. */
+/* A write that wrote nothing is an error: writers take 0 for "try again", for ever. What a dead
+ * process wrote of it counts, whatever becomes of the rest. */
 ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset,
 		 struct fs_intent *intent)
 {
+	size_t most = intent && size > INT_MAX ? INT_MAX : size, done;
 	ssize_t ret;
 
-	(void)intent;
 	if (!fs_writable(file))
 		return -EBADF;
 	if (!fs_range_fits(offset, size))
 		return offset > INT64_MAX ? -EINVAL : -EFBIG;
 	if (!fs->ops->write)
 		return -EOPNOTSUPP;
-	ret = fs->ops->write(fs, file, buf, size, offset);
-	return ret == 0 && size > 0 ? -EIO : ret;
+	ret = intent_write(fs, file, buf, most, &done, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	ret = fs->ops->write(fs, file, (const char *)buf + done, most - done, offset);
+	if (ret == 0 && size > 0)
+		ret = -EIO;
+	if (done > 0)
+		ret = (ssize_t)done + (ret > 0 ? ret : 0);
+	return intent ? intent_done(intent, (int)ret) : ret;
 }
 
 int fs_fsync(struct fs *fs, struct fs_file file, bool datasync)
@@ -334,29 +389,39 @@ int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, 
 int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 	     struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
+	const struct intent_object object = {.mode = S_IFDIR | (mode & FS_MODE_BITS)};
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
-	(void)intent;
 	if (ret)
 		return ret;
 	if (!fs->ops->mkdir)
 		return -EOPNOTSUPP;
-	return fs->ops->mkdir(fs, dir, name, mode & FS_MODE_BITS, cred, attr);
+	ret = intent_make(fs, dir, name, &object, attr, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	ret = fs->ops->mkdir(fs, dir, name, mode & FS_MODE_BITS, cred, attr);
+	return intent_made(intent, ret, attr);
 }
 
 int fs_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
 	       struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
+	const struct intent_object object = {.mode = S_IFLNK, .target = target};
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
-	(void)intent;
 	if (ret)
 		return ret;
 	if (target[0] == '\0')
 		return -ENOENT;
 	if (strlen(target) > FS_TARGET_MAX)
 		return -ENAMETOOLONG;
-	return fs->ops->symlink ? fs->ops->symlink(fs, dir, name, target, cred, attr) : -EOPNOTSUPP;
+	if (!fs->ops->symlink)
+		return -EOPNOTSUPP;
+	ret = intent_make(fs, dir, name, &object, attr, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	ret = fs->ops->symlink(fs, dir, name, target, cred, attr);
+	return intent_made(intent, ret, attr);
 }
 
 static int fs_mknod_check(uint32_t mode)
@@ -380,17 +445,20 @@ int fs_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 	     uint32_t minor, struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
 	uint32_t type = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
+	const struct intent_object object = {.mode = type | (mode & FS_MODE_BITS)};
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
-	(void)intent;
 	if (ret == 0)
 		ret = fs_mknod_check(mode);
 	if (ret)
 		return ret;
 	if (!fs->ops->mknod)
 		return -EOPNOTSUPP;
-	return fs->ops->mknod(fs, dir, name, type | (mode & FS_MODE_BITS), major, minor, cred,
-			      attr);
+	ret = intent_make(fs, dir, name, &object, attr, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	ret = fs->ops->mknod(fs, dir, name, object.mode, major, minor, cred, attr);
+	return intent_made(intent, ret, attr);
 }
 
 int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
@@ -398,12 +466,16 @@ int fs_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
-	(void)intent;
 	if (ret)
 		return ret;
 	if (S_ISDIR(node.type))
 		return -EPERM;
-	return fs->ops->link ? fs->ops->link(fs, node, dir, name) : -EOPNOTSUPP;
+	if (!fs->ops->link)
+		return -EOPNOTSUPP;
+	ret = intent_link(fs, node, dir, name, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	return intent_done(intent, fs->ops->link(fs, node, dir, name));
 }
 
 int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
@@ -411,14 +483,16 @@ int fs_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct 
 {
 	int ret = fs_entry_check(olddir, oldname, FS_NAME_RENAME);
 
-	(void)intent;
 	if (ret == 0)
 		ret = fs_entry_check(newdir, newname, FS_NAME_RENAME);
 	if (ret)
 		return ret;
 	if (!fs->ops->rename)
 		return -EOPNOTSUPP;
-	return fs->ops->rename(fs, olddir, oldname, newdir, newname);
+	ret = intent_rename(fs, olddir, oldname, newdir, newname, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	return intent_done(intent, fs->ops->rename(fs, olddir, oldname, newdir, newname));
 }
 
 int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir,
@@ -426,10 +500,14 @@ int fs_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir,
 {
 	int ret = fs_entry_check(dir, name, FS_NAME_UNLINK);
 
-	(void)intent;
 	if (ret)
 		return ret;
-	return fs->ops->unlink ? fs->ops->unlink(fs, dir, name, rmdir) : -EOPNOTSUPP;
+	if (!fs->ops->unlink)
+		return -EOPNOTSUPP;
+	ret = intent_unlink(fs, dir, name, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	return intent_done(intent, fs->ops->unlink(fs, dir, name, rmdir));
 }
 
 int fs_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
@@ -461,7 +539,6 @@ int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void
 {
 	int ret = fs_xattr_check(name);
 
-	(void)intent;
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
 	if (ret)
@@ -470,17 +547,24 @@ int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void
 		return -E2BIG;
 	if (!fs->ops->setxattr)
 		return -EOPNOTSUPP;
-	return fs->ops->setxattr(fs, node, name, buf, size, flags);
+	ret = intent_setxattr(fs, node, name, buf, size, flags, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	return intent_done(intent, fs->ops->setxattr(fs, node, name, buf, size, flags));
 }
 
 int fs_removexattr(struct fs *fs, struct fs_node node, const char *name, struct fs_intent *intent)
 {
 	int ret = fs_xattr_check(name);
 
-	(void)intent;
 	if (ret)
 		return ret;
-	return fs->ops->removexattr ? fs->ops->removexattr(fs, node, name) : -EOPNOTSUPP;
+	if (!fs->ops->removexattr)
+		return -EOPNOTSUPP;
+	ret = intent_removexattr(fs, node, name, intent);
+	if (ret != INTENT_CALL)
+		return ret;
+	return intent_done(intent, fs->ops->removexattr(fs, node, name));
 }
 
 /* The numbers of fcntl(2). */
@@ -515,11 +599,6 @@ int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 	if (lock->type == FS_LOCK_NONE)
 		return -EINVAL;
 	return fs->ops->getlock ? fs->ops->getlock(fs, file, lock) : -EOPNOTSUPP;
-}
-
-bool fs_intent_begun(const struct fs_intent *intent)
-{
-	return intent && intent->phase != FS_INTENT_NEW;
 }
 
 static const char *const model_names[] = {

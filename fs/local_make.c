@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "common/crash.h"
 #include "fs/local.h"
 
 static int local_make_file(struct local *local, int dir, const char *name, int flags, uint32_t mode,
@@ -33,6 +34,7 @@ int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
 
 	if (fd < 0)
 		return fd;
+	CRASH_POINT();
 	path = LOCAL_SYS(openat(local->proc, local_fd_name(fd).text, O_PATH | O_CLOEXEC));
 	if (path < 0)
 		return path;
@@ -63,6 +65,7 @@ int local_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mo
 
 	if (ret)
 		return ret;
+	CRASH_POINT();
 	fd = local_beneath(dir.id, name, O_DIRECTORY);
 	if (fd < 0)
 		return fd;
