@@ -21,6 +21,7 @@ enum op_flags {
 	OP_CLUNKS = 1 << 3,	 /* the fid is gone, whatever the answer */
 	OP_BLOCKS = 1 << 4,	 /* ask is known to sleep: never on the loop */
 	OP_TRIES = 1 << 5,	 /* ask obeys req->nowait */
+	OP_STALE = 1 << 6,	 /* needs no object: also for fids that have lost theirs */
 };
 
 struct op {

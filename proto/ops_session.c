@@ -76,6 +76,8 @@ int do_clunk(struct req *req)
 	struct fid *fid = req->fid;
 	const struct fid_xattr *xattr = fid_xattr(req->session->fids, fid);
 
+	if (fid->saved.kind == FID_XATTR_WRITE && fid_is_stale(fid))
+		return -ESTALE;
 	if (fid->saved.kind == FID_XATTR_WRITE)
 		return xattr->written == xattr->size ? 0 : -EINVAL;
 	if (fid->refs > 1)

@@ -19,6 +19,11 @@ static bool descriptor_ok(int32_t id, int fd_min)
 	return id == -1 || id >= fd_min;
 }
 
+static bool node_ok(const struct saved *s, uint32_t node, int fd_min)
+{
+	return node == 0 || descriptor_ok(s->node[node].saved.fs.id, fd_min);
+}
+
 static bool fid_ok(const struct saved *s, const struct fid_saved *fid, int fd_min)
 {
 	if (fid->state == FID_FREE)
@@ -26,8 +31,7 @@ static bool fid_ok(const struct saved *s, const struct fid_saved *fid, int fd_mi
 	return fid->state < FID_STATES && kind_ok(fid->kind) && fid->node != 0 &&
 	       fid->node <= s->node_used && fid->xattr <= s->xattr_used &&
 	       (fid->xattr != 0) == ((fid->kind & (FID_XATTR_READ | FID_XATTR_WRITE)) != 0) &&
-	       descriptor_ok(fid->file.id, fd_min) &&
-	       descriptor_ok(s->node[fid->node].saved.fs.id, fd_min);
+	       descriptor_ok(fid->file.id, fd_min);
 }
 
 static bool xattr_ok(const struct fid_xattr *xattr)
@@ -36,7 +40,7 @@ static bool xattr_ok(const struct fid_xattr *xattr)
 	       xattr->name[FS_NAME_MAX] == '\0';
 }
 
-static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lanes)
+static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lanes, int fd_min)
 {
 	if (slot->state == SLOT_FREE)
 		return true;
@@ -50,7 +54,8 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 		return false;
 	return (slot->fid == 0 || s->fid[slot->fid].saved.state != FID_FREE) &&
 	       (slot->dfid == 0 || s->fid[slot->dfid].saved.state != FID_FREE) &&
-	       (slot->fid == 0) == (slot->node == 0) && (slot->dfid == 0) == (slot->dnode == 0);
+	       (slot->fid == 0) == (slot->node == 0) && (slot->dfid == 0) == (slot->dnode == 0) &&
+	       node_ok(s, slot->node, fd_min) && node_ok(s, slot->dnode, fd_min);
 }
 
 static bool redo_ok(const struct saved *s, int fd_min)
@@ -81,6 +86,23 @@ static bool strings_ok(const struct saved *s)
 	return s->redo.new_locker.client_id[FID_CLIENT_ID_MAX] == '\0';
 }
 
+/* Fids share nodes, but no value. */
+static bool values_ok(const struct saved *s)
+{
+	bool taken[FID_XATTRS_MAX + 1] = {false};
+
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		const struct fid_saved *fid = &s->fid[i].saved;
+
+		if (fid->state == FID_FREE || fid->xattr == 0)
+			continue;
+		if (taken[fid->xattr])
+			return false;
+		taken[fid->xattr] = true;
+	}
+	return true;
+}
+
 int saved_check(const struct saved *saved, unsigned lanes, int fd_min)
 {
 	if (saved->fid_used > FID_MAX || saved->node_used > FID_MAX ||
@@ -88,15 +110,18 @@ int saved_check(const struct saved *saved, unsigned lanes, int fd_min)
 	    !redo_ok(saved, fd_min) || !strings_ok(saved))
 		return -EUCLEAN;
 	for (uint32_t i = 1; i <= saved->fid_used; i++) {
-		if (!fid_ok(saved, &saved->fid[i].saved, fd_min))
+		const struct fid_saved *fid = &saved->fid[i].saved;
+
+		if (!fid_ok(saved, fid, fd_min) ||
+		    (fid->state != FID_FREE && !node_ok(saved, fid->node, fd_min)))
 			return -EUCLEAN;
 	}
+	if (!values_ok(saved))
+		return -EUCLEAN;
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
 		const struct slot *slot = &saved->slot[i];
 
-		if (!slot_ok(saved, slot, lanes) ||
-		    !descriptor_ok(saved->node[slot->node].saved.fs.id, fd_min) ||
-		    !descriptor_ok(saved->node[slot->dnode].saved.fs.id, fd_min))
+		if (!slot_ok(saved, slot, lanes, fd_min))
 			return -EUCLEAN;
 	}
 	return 0;
@@ -162,8 +187,8 @@ static void tell(int32_t id, void (*fn)(void *arg, int fd), void *arg)
 		fn(arg, id);
 }
 
-/* Fids and nodes are shared; their counts, which the successor makes anew, tell whether they have had
- * their turn. */
+/* Fids and nodes are shared; their counts, which the successor makes anew, tell whether they have
+ * had their turn. */
 static void tell_node(struct saved *s, uint32_t i, void (*fn)(void *arg, int fd), void *arg)
 {
 	if (s->node[i].refs++ == 0)

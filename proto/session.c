@@ -297,23 +297,25 @@ static int resolve(struct req *req)
 	return err < 0 ? err : resolve_fid(req, names.dfid, &req->dfid, &req->dnode);
 }
 
-static int judge_fid(const struct fid *fid, uint8_t allowed)
+static int judge_fid(const struct req *req, const struct fid *fid, uint8_t allowed)
 {
 	int err;
 
 	if (fid == NULL)
 		return 0;
 	err = op_kind_error(fid->saved.kind, allowed);
-	return err == 0 && fid_is_stale(fid) ? -ESTALE : err;
+	if (err == 0 && (req->op->flags & OP_STALE) == 0 && fid_is_stale(fid))
+		return -ESTALE;
+	return err;
 }
 
 /* May it be asked of these fids, on this share? */
 static int judge(struct req *req)
 {
-	int err = judge_fid(req->fid, req->op->fid);
+	int err = judge_fid(req, req->fid, req->op->fid);
 
 	if (err == 0)
-		err = judge_fid(req->dfid, req->op->dfid);
+		err = judge_fid(req, req->dfid, req->op->dfid);
 	if (err < 0)
 		return err;
 	if (req->fid != NULL) {

@@ -64,7 +64,7 @@ static int measure(int fd, bool *fresh, char *err, size_t errlen)
 int arena_map(int fd, struct arena **arena, char *err, size_t errlen)
 {
 	struct arena *a;
-	bool fresh;
+	bool fresh = false;
 	int ret = measure(fd, &fresh, err, errlen);
 
 	if (ret < 0)
