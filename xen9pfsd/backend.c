@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -423,6 +425,20 @@ static void bury(struct backend *b)
 	b->deadline_ms = 0;
 }
 
+static int send_start(struct backend *b, const struct control_msg *msg)
+{
+	const struct sockaddr_un anywhere = {.sun_family = AF_UNIX};
+	_cleanup_close_ int arena = memfd_create(b->front, MFD_CLOEXEC);
+	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const int fds[] = {b->root, arena, sock};
+
+	if (arena < 0 || sock < 0 ||
+	    bind(sock, (const struct sockaddr *)&anywhere, sizeof(sa_family_t)) < 0 ||
+	    listen(sock, 1) < 0)
+		return -errno;
+	return control_send(b->control, msg, fds, countof(fds));
+}
+
 static int act_start(struct backend *b)
 {
 	struct control_msg msg = {.type = CONTROL_START};
@@ -443,7 +459,7 @@ static int act_start(struct backend *b)
 	msg.start = *start;
 	err = start_process(b);
 	if (err == 0)
-		err = control_send(b->control, &msg, &b->root, 1);
+		err = send_start(b, &msg);
 	close(take_fd(&b->root));
 	if (err < 0) {
 		complain(b, "cannot start its process: %s", strerror(-err));

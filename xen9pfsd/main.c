@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * main.c - read the configuration, become the supervisor or a share's process.
+ * main.c - read the configuration, become the supervisor or the keeper of a share.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/log.h"
 #include "xen9pfsd/config.h"
-#include "xen9pfsd/share.h"
+#include "xen9pfsd/keeper.h"
 #include "xen9pfsd/supervisor.h"
 
 int main(int argc, char **argv)
@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	if (config_read(&config, argc, argv, text, sizeof(text)) < 0)
 		log_error("%s", text);
 	else
-		status = config.share ? share_main() : supervisor_main(&config);
+		status = config.share ? keeper_main() : supervisor_main(&config);
 	config_free(&config);
 	return status;
 }
