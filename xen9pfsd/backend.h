@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * backend.h - one 9pfs device as the supervisor has it: its nodes in xenstore, where it stands
- * in the handshake, and the process that serves it.
+ * in the handshake, and the processes that serve it.
  */
 #ifndef XEN9PFSD_BACKEND_H
 #define XEN9PFSD_BACKEND_H
@@ -9,18 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/types.h>
+#include <time.h>
 
 #include "xen9pfsd/config.h"
 #include "xen9pfsd/control.h"
 #include "xen9pfsd/policy.h"
+#include "xen9pfsd/process.h"
+#include "xen9pfsd/state_dir.h"
 #include "xenbus/handshake.h"
 #include "xenbus/store.h"
+
+#define BACKEND_LINE_MAX 256 /* bytes with NUL of a line about a device */
 
 /* What all backends of a supervisor share; borrowed. */
 struct backend_env {
 	const struct config *config;
 	const struct policy *policy;
+	const struct state_dir *dir;
 	struct store *store;
 };
 
@@ -34,47 +39,60 @@ struct backend {
 	bool over;		    /* history: free it */
 
 	enum handshake_state state;
+	time_t since;			       /* this state was reached, as this process knows */
 	enum xenbus_state wrote;	       /* our state in the store, as we know it */
 	bool removed;			       /* the toolstack takes it away: that never reverts */
+	bool detached;			       /* the administrator did: until it is made anew */
 	struct control_start start;	       /* of the present or last round */
 	int root;			       /* the export, checked at publishing; -1 */
 	char complaint[CONTROL_TEXT_MAX + 64]; /* last one logged: each is logged once */
 
-	pid_t pid; /* 0: no process */
-	int pidfd, control;
+	struct process process;
 
 	bool quitting;
+	bool in_order; /* part of what an administrator has asked for (orders.h) */
 
-	int64_t deadline_ms;	 /* 0: none; else: kill the process, or give up on the frontend */
+	int64_t deadline_ms;	 /* 0: none; else: give up on the frontend */
 	int64_t not_before_ms;	 /* no new round, and no connecting, until then; */
 	bool held;		 /* something waits for that */
 	int64_t rounds_since_ms; /* publications are counted from here */
 	unsigned rounds;
 };
 
-/* A device whose directory was seen; its frontend is being watched. NULL: out of memory, or the
- * numbers make no path. */
-struct backend *backend_create(const struct backend_env *env, const char *kind, uint32_t domid,
-			       uint32_t devid);
+TAILQ_HEAD(backend_list, backend);
 
-/* No process may be left. Stops watching. */
+/* A device whose directory, or whose share's files, were seen; its frontend is being watched, and
+ * whoever serves it is adopted. NULL: out of memory. */
+struct backend *backend_create(const struct backend_env *env, const char *kind, uint32_t domid,
+			       uint32_t devid, int64_t now_ms);
+
+/* Stops watching. Processes that live are left alone. */
 void backend_destroy(struct backend *backend);
 
 /* Looks at the nodes and does what the handshake table says, until it says nothing. */
 void backend_update(struct backend *backend, int64_t now_ms);
 
-/* The process's socket or pidfd is readable; a deadline has passed. */
-void backend_control(struct backend *backend, int64_t now_ms);
-void backend_ended(struct backend *backend, int64_t now_ms);
+/* What poll() said of its processes' descriptors (process_fill()); a deadline has passed. */
+void backend_poll(struct backend *backend, const struct pollfd fds[PROCESS_FDS], int64_t now_ms);
 void backend_timeout(struct backend *backend, int64_t now_ms);
 
-/* The daemon ends: closes what is connected, begins nothing new. */
+/* The daemon ends: begins nothing new, and closes what is connected, or leaves it to wait for the
+ * next daemon. */
 void backend_quit(struct backend *backend, int64_t now_ms);
+void backend_hold(struct backend *backend, int64_t now_ms);
 
-/* Nothing is left to wait for. */
+/* Closes the device for good. */
+void backend_detach(struct backend *backend);
+
+/* Nothing is left to wait for: after backend_quit() and backend_detach(); after
+ * backend_hold(). */
 bool backend_settled(const struct backend *backend);
+bool backend_is_held(const struct backend *backend);
 
 /* When backend_timeout() is due; 0: never. */
 int64_t backend_deadline(const struct backend *backend);
+
+/* One line for an administrator, without anything that a guest has written. */
+void backend_describe(const struct backend *backend, char line[BACKEND_LINE_MAX]);
 
 #endif

@@ -23,6 +23,8 @@
 #define OPTION_BUS 'b'
 #define OPTION_LOG_LEVEL 'l'
 #define OPTION_SHARE 0x100
+#define OPTION_STATE_DIR 0x101
+#define OPTION_STANDBY 0x102
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -96,6 +98,30 @@ static int set_bus(struct reading *r, const char *value)
 	return 0;
 }
 
+static int set_state_dir(struct reading *r, const char *value)
+{
+	char *copy;
+
+	if (value[0] != '/')
+		return complain(r, "state-dir \"%s\" is not an absolute path", value);
+	copy = strdup(value);
+	if (copy == NULL)
+		return complain(r, "out of memory");
+	free(r->config->state_dir);
+	r->config->state_dir = copy;
+	return 0;
+}
+
+static int set_standby(struct reading *r, const char *value)
+{
+	bool yes = strcmp(value, "true") == 0;
+
+	if (!yes && strcmp(value, "false") != 0)
+		return complain(r, "standby \"%s\" is neither true nor false", value);
+	r->config->standby = yes;
+	return 0;
+}
+
 static int set_log_level(struct reading *r, const char *value)
 {
 	if (!log_level_parse(value, &r->config->log_level))
@@ -138,6 +164,10 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	if (err == 0)
 		err = set_list(r, cfg, "bus", set_bus);
 	if (err == 0)
+		err = set_list(r, cfg, "state-dir", set_state_dir);
+	if (err == 0)
+		err = set_list(r, cfg, "standby", set_standby);
+	if (err == 0)
 		err = set_list(r, cfg, "log-level", set_log_level);
 	if (err < 0) {
 		snprintf(text, sizeof(text), "%s", r->err);
@@ -154,6 +184,8 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("export", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("kind", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("bus", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("state-dir", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("standby", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("log-level", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
@@ -192,6 +224,10 @@ static const struct argp_option options[] = {
 	{"kind", OPTION_KIND, "KIND", 0,
 	 "Serve devices of KIND, 9pfs or xen_9pfs (repeatable; default: both)", 0},
 	{"bus", OPTION_BUS, "BUS", 0, "xen (default), or sim:DIR: a simulated bus in DIR", 0},
+	{"state-dir", OPTION_STATE_DIR, "DIR", 0,
+	 "Where sessions stand that outlive the daemon (/run/xen9pfsd)", 0},
+	{"standby", OPTION_STANDBY, "true|false", OPTION_ARG_OPTIONAL,
+	 "A second worker for each share, so that the pause is shorter when one dies", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
 	{"share", OPTION_SHARE, "DOMID/DEVID", OPTION_HIDDEN, NULL, 0},
 	{0},
@@ -214,11 +250,42 @@ static int take_option(struct reading *r, int key, char *arg)
 		return set_bus(r, arg);
 	case OPTION_LOG_LEVEL:
 		return set_log_level(r, arg);
+	case OPTION_STATE_DIR:
+		return set_state_dir(r, arg);
+	case OPTION_STANDBY:
+		return set_standby(r, arg != NULL ? arg : "true");
 	case OPTION_SHARE:
 		r->config->share = true;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
+}
+
+/* The verb, and what stands behind it. False: it does not belong there. */
+static bool take_word(struct config *config, char *word)
+{
+	static const char *const verbs[] = {
+		[CONFIG_UPGRADE] = "upgrade",
+		[CONFIG_DETACH] = "detach",
+		[CONFIG_STATUS] = "status",
+	};
+
+	if (config->verb == CONFIG_DETACH) {
+		unsigned domid, devid;
+		char rest;
+
+		config->words[config->word_count++] = word;
+		return sscanf(word, "%u/%u%c", &domid, &devid, &rest) == 2;
+	}
+	if (config->verb != CONFIG_SERVE)
+		return false;
+	for (size_t i = CONFIG_UPGRADE; i < countof(verbs); i++) {
+		if (strcmp(word, verbs[i]) == 0) {
+			config->verb = (enum config_verb)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -228,11 +295,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	if (key == 'c')
 		err = pass->file_only ? read_file(pass->reading, arg) : 0;
-	else if (key == ARGP_KEY_ARG)
+	else if (key == ARGP_KEY_ARG && !pass->file_only && !take_word(pass->reading->config, arg))
 		argp_error(state, "unexpected argument \"%s\"", arg);
-	else if ((key > 0 && key < 0x80) || key == OPTION_SHARE)
+	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_STANDBY))
 		err = pass->file_only ? 0 : take_option(pass->reading, key, arg);
-	else
+	else if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
 	return err == ARGP_ERR_UNKNOWN ? err : -err;
 }
@@ -242,7 +309,12 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.doc = "Serves host directories to Xen guests over the Xen 9pfs transport.",
+		.args_doc = "\nupgrade\ndetach [DOMID/DEVID...]\nstatus",
+		.doc = "Serves host directories to Xen guests over the Xen 9pfs transport. With a "
+		       "verb, "
+		       "talks to the daemon that does: \"upgrade\" lets this program replace it "
+		       "under its guests, \"detach\" closes all shares or those that are named, "
+		       "\"status\" lists them.",
 	};
 	struct reading reading = {.config = config, .err = err, .errlen = errlen};
 	struct pass pass = {.reading = &reading, .file_only = true};
@@ -254,7 +326,9 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 		.log_level = LOG_LEVEL_INFO,
 	};
 	err[0] = '\0';
-	ret = set_bus(&reading, "xen");
+	config->words = calloc((size_t)argc, sizeof(config->words[0]));
+	ret = config->words == NULL ? complain(&reading, "out of memory")
+				    : set_bus(&reading, "xen");
 	if (ret == 0)
 		ret = argp_parse(&argp, argc, argv, 0, NULL, &pass);
 	pass.file_only = false;
@@ -269,4 +343,6 @@ void config_free(struct config *config)
 		free(config->exports[i]);
 	free(config->exports);
 	free(config->bus);
+	free(config->state_dir);
+	free(config->words);
 }

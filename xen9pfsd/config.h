@@ -11,13 +11,23 @@
 
 #include "common/log.h"
 
+/* What the process is to do; with CONFIG_SERVE it is the daemon, else it talks to it. */
+enum config_verb { CONFIG_SERVE, CONFIG_UPGRADE, CONFIG_DETACH, CONFIG_STATUS };
+
 struct config {
 	char **exports; /* absolute paths of trees whose directories may be exported */
 	size_t export_count;
 	bool kind_9pfs, kind_xen_9pfs; /* backend kinds to serve */
 	char *bus;		       /* store.h */
+	char *state_dir;	       /* NULL: where the bus has it (state_dir.h) */
+	bool standby;		       /* each share has a second worker that waits */
 	enum log_level log_level;
 	bool share; /* the process is to be a share's (not for people) */
+
+	/* Of the command line alone. */
+	enum config_verb verb;
+	char **words; /* behind the verb; borrowed from argv */
+	size_t word_count;
 };
 
 /* Reads options and file. 0; -EINVAL with a text in `err` that names option or file.

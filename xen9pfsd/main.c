@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * main.c - read the configuration, become the supervisor or the keeper of a share.
+ * main.c - read the configuration; become the supervisor, the keeper of a share, or who talks to
+ * the supervisor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "xen9pfsd/config.h"
 #include "xen9pfsd/keeper.h"
 #include "xen9pfsd/supervisor.h"
+#include "xen9pfsd/verbs.h"
 
 int main(int argc, char **argv)
 {
@@ -19,8 +21,11 @@ int main(int argc, char **argv)
 	log_init("xen9pfsd", "", LOG_LEVEL_INFO);
 	if (config_read(&config, argc, argv, text, sizeof(text)) < 0)
 		log_error("%s", text);
+	else if (config.share)
+		status = keeper_main();
 	else
-		status = config.share ? keeper_main() : supervisor_main(&config);
+		status = config.verb == CONFIG_SERVE ? supervisor_main(&config, argv)
+						     : verb_main(&config);
 	config_free(&config);
 	return status;
 }

@@ -2,7 +2,8 @@
  *
  * supervisor.c - the event loop around the backends: one thread, poll(2). Events from the store
  * carry no value and may come in floods, so they only mark a backend as dirty; each dirty one is
- * looked at once per round.
+ * looked at once per round. Nothing here is needed for a guest to be served: this process may die
+ * at any moment, and the next one finds all shares by their files (state_dir.h).
  */
 #include "xen9pfsd/supervisor.h"
 
@@ -10,38 +11,55 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/util.h"
+#include "xen9pfsd/admin.h"
 #include "xen9pfsd/backend.h"
+#include "xen9pfsd/orders.h"
 #include "xen9pfsd/policy.h"
-#include "xenbus/bus.h"
+#include "xen9pfsd/state_dir.h"
 #include "xenbus/nodes.h"
 
 #define LIBXL_NODE "libxl/xen-9pfs" /* where libxl looks whether kind xen_9pfs is served */
-#define LOCK_NAME "xen9pfsd.lock"
-#define RUN_DIR "/run"
+#define HOLD_PATIENCE_MS 5000	    /* for workers to leave everything as it is */
+#define FDS_FIRST (2 + ADMIN_FDS)   /* the store, the signals, the verbs; then the backends */
 
 static const char kind_9pfs[] = "9pfs", kind_xen_9pfs[] = "xen_9pfs";
+
+/* How the daemon is to end. */
+enum ending {
+	NOT_ENDING,
+	LEAVING, /* guests wait for the next daemon, or go on without one */
+	CLOSING, /* all shares are closed */
+};
 
 struct supervisor {
 	struct backend_env env;
 	struct policy *policy;
-	int lock; /* only one of us on a bus */
+	struct state_dir dir;
+	struct admin admin;
+	struct orders orders;
 	int signals;
-	TAILQ_HEAD(, backend) backends;
+	struct backend_list backends;
 	unsigned count;
 	struct pollfd *fds;
 	size_t fds_room;
 	bool announced; /* to libxl */
-	bool quitting;
+	enum ending ending;
+	int64_t deadline_ms; /* of LEAVING */
+	char **argv;	     /* to become a new program */
 };
 
 /* ---- devices come and go ---- */
@@ -57,6 +75,20 @@ static struct backend *find(struct supervisor *s, const char *kind, uint32_t dom
 	return NULL;
 }
 
+static struct backend *create(struct supervisor *s, const char *kind, uint32_t domid,
+			      uint32_t devid)
+{
+	struct backend *b = backend_create(&s->env, kind, domid, devid, nodes_now());
+
+	if (b == NULL) {
+		log_error("guest %u dev %u: out of memory", domid, devid);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&s->backends, b, link);
+	s->count++;
+	return b;
+}
+
 static void mark(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
 {
 	struct backend *b = find(s, kind, domid, devid);
@@ -68,15 +100,28 @@ static void mark(struct supervisor *s, const char *kind, uint32_t domid, uint32_
 	}
 	/* The event may tell of its removal. */
 	snprintf(dir, sizeof(dir), "backend/%s/%u/%u", kind, domid, devid);
-	if (s->quitting || nodes_read(s->env.store, dir, "state", state, sizeof(state)) == -ENOENT)
+	if (s->ending == NOT_ENDING &&
+	    nodes_read(s->env.store, dir, "state", state, sizeof(state)) != -ENOENT)
+		create(s, kind, domid, devid);
+}
+
+/* A share of the daemon before us: whether its device is still there or not, somebody may be
+ * serving it. One of a kind that is not served any more is closed. */
+static void found_share(void *arg, const char *kind, uint32_t domid, uint32_t devid)
+{
+	struct supervisor *s = arg;
+	const struct config *config = s->env.config;
+	bool is_9pfs = strcmp(kind, kind_9pfs) == 0;
+	struct backend *b;
+
+	if (!is_9pfs && strcmp(kind, kind_xen_9pfs) != 0)
 		return;
-	b = backend_create(&s->env, kind, domid, devid);
-	if (b == NULL) {
-		log_error("guest %u dev %u: out of memory", domid, devid);
+	kind = is_9pfs ? kind_9pfs : kind_xen_9pfs;
+	if (find(s, kind, domid, devid) != NULL)
 		return;
-	}
-	TAILQ_INSERT_TAIL(&s->backends, b, link);
-	s->count++;
+	b = create(s, kind, domid, devid);
+	if (b != NULL && !(is_9pfs ? config->kind_9pfs : config->kind_xen_9pfs))
+		backend_detach(b);
 }
 
 /* A number as it stands in a path: decimal, no sign, no leading zeros. Moves `*text` on. */
@@ -190,6 +235,7 @@ static int take_store_events(struct supervisor *s)
 static void forget(struct supervisor *s, struct backend *b)
 {
 	log_info("guest %u dev %u: gone", b->domid, b->devid);
+	orders_forget(&s->orders, b);
 	TAILQ_REMOVE(&s->backends, b, link);
 	s->count--;
 	backend_destroy(b);
@@ -215,26 +261,30 @@ static void update(struct supervisor *s)
 
 /* ---- waiting ---- */
 
+static void sooner(int64_t *next, int64_t deadline)
+{
+	if (deadline != 0 && (*next == 0 || deadline < *next))
+		*next = deadline;
+}
+
 static int timeout_ms(const struct supervisor *s)
 {
-	int64_t next = 0, now = nodes_now();
+	int64_t next = s->deadline_ms, now = nodes_now();
 	const struct backend *b;
 
-	TAILQ_FOREACH (b, &s->backends, link) {
-		int64_t deadline = backend_deadline(b);
-
-		if (deadline != 0 && (next == 0 || deadline < next))
-			next = deadline;
-	}
+	TAILQ_FOREACH (b, &s->backends, link)
+		sooner(&next, backend_deadline(b));
+	sooner(&next, s->admin.deadline_ms);
+	sooner(&next, s->orders.deadline_ms);
 	if (next == 0)
 		return -1;
 	return next <= now ? 0 : (int)(next - now);
 }
 
-/* The store, the signals, and two descriptors for each backend (-1 is ignored by poll). */
+/* poll() ignores descriptors that are -1. */
 static int fill_fds(struct supervisor *s)
 {
-	size_t used = 2, room = 2 + 2 * (size_t)s->count;
+	size_t used = FDS_FIRST, room = FDS_FIRST + PROCESS_FDS * (size_t)s->count;
 	const struct backend *b;
 
 	if (room > s->fds_room) {
@@ -247,47 +297,119 @@ static int fill_fds(struct supervisor *s)
 	}
 	s->fds[0] = (struct pollfd){.fd = store_fd(s->env.store), .events = POLLIN};
 	s->fds[1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
+	admin_fill(&s->admin, &s->fds[2], orders_busy(&s->orders) || s->ending != NOT_ENDING);
 	TAILQ_FOREACH (b, &s->backends, link) {
-		s->fds[used++] = (struct pollfd){.fd = b->control, .events = POLLIN};
-		s->fds[used++] = (struct pollfd){.fd = b->pidfd, .events = POLLIN};
+		process_fill(&b->process, &s->fds[used]);
+		used += PROCESS_FDS;
 	}
 	return (int)used;
 }
 
 static void take_process_events(struct supervisor *s)
 {
-	size_t i = 2;
+	const struct pollfd *fds = &s->fds[FDS_FIRST];
 	int64_t now = nodes_now();
 	struct backend *b;
 
 	TAILQ_FOREACH (b, &s->backends, link) {
-		if (s->fds[i].revents != 0)
-			backend_control(b, now);
-		if (s->fds[i + 1].revents != 0)
-			backend_ended(b, now);
-		i += 2;
+		backend_poll(b, fds, now);
+		fds += PROCESS_FDS;
 	}
+}
+
+/* We are the parent of every worker whose keeper has died. The end of a keeper is the backend's
+ * business. */
+static void reap_orphans(struct supervisor *s)
+{
+	siginfo_t info;
+
+	for (;;) {
+		const struct backend *b;
+
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		TAILQ_FOREACH (b, &s->backends, link) {
+			if (process_owns(&b->process, info.si_pid))
+				return;
+		}
+		waitpid(info.si_pid, NULL, WNOHANG);
+	}
+}
+
+static void take_admin_events(struct supervisor *s)
+{
+	struct admin_request request = {.fd = -1};
+	int64_t now = nodes_now();
+
+	admin_timeout(&s->admin, now);
+	if (admin_poll(&s->admin, &s->fds[2], &request, now))
+		orders_take(&s->orders, &request, now);
+}
+
+/* All shares have moved to another program: become that too. The answer is still to be sent. */
+static void replace_self(struct supervisor *s)
+{
+	if (!s->orders.replace || !admin_idle(&s->admin))
+		return;
+	s->orders.replace = false;
+	log_info("starting anew as another program");
+	execveat(s->orders.exe, "", s->argv, environ, AT_EMPTY_PATH);
+	log_error("cannot start the other program: %s", strerror(errno));
+	orders_close(&s->orders);
+}
+
+static void leave(struct supervisor *s)
+{
+	struct backend *b;
+
+	if (s->ending != NOT_ENDING)
+		return;
+	log_info("stopping; guests wait for the next daemon");
+	s->ending = LEAVING;
+	s->deadline_ms = nodes_now() + HOLD_PATIENCE_MS;
+	TAILQ_FOREACH (b, &s->backends, link)
+		backend_hold(b, nodes_now());
 }
 
 static void quit(struct supervisor *s)
 {
-	struct signalfd_siginfo info;
 	struct backend *b;
 
-	if (read(s->signals, &info, sizeof(info)) != sizeof(info) || s->quitting)
+	if (s->ending == CLOSING)
 		return;
 	log_info("stopping");
-	s->quitting = true;
+	s->ending = CLOSING;
+	s->deadline_ms = 0;
 	TAILQ_FOREACH (b, &s->backends, link)
 		backend_quit(b, nodes_now());
 }
 
+static void take_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGTERM)
+			leave(s);
+		else if (info.ssi_signo == SIGINT)
+			quit(s);
+	}
+}
+
 static bool settled(const struct supervisor *s)
 {
+	bool late = s->deadline_ms != 0 && nodes_now() >= s->deadline_ms;
 	const struct backend *b;
 
 	TAILQ_FOREACH (b, &s->backends, link) {
-		if (!backend_settled(b))
+		if (s->ending == LEAVING && !backend_is_held(b)) {
+			if (!late)
+				return false;
+			log_warning("guest %u dev %u: does not hold; left as it is", b->domid,
+				    b->devid);
+		}
+		if (s->ending == CLOSING && !backend_settled(b))
 			return false;
 	}
 	return true;
@@ -295,7 +417,7 @@ static bool settled(const struct supervisor *s)
 
 static int serve(struct supervisor *s)
 {
-	while (!s->quitting || !settled(s)) {
+	while (s->ending == NOT_ENDING || !settled(s)) {
 		int used = fill_fds(s), err;
 
 		if (used < 0)
@@ -303,42 +425,20 @@ static int serve(struct supervisor *s)
 		if (poll(s->fds, (nfds_t)used, timeout_ms(s)) < 0 && errno != EINTR)
 			return -errno;
 		take_process_events(s);
-		if (s->fds[1].revents != 0)
-			quit(s);
+		reap_orphans(s);
+		take_signals(s);
+		take_admin_events(s);
 		err = take_store_events(s);
 		if (err < 0)
 			return err;
 		update(s);
+		orders_work(&s->orders, nodes_now());
+		replace_self(s);
 	}
 	return 0;
 }
 
 /* ---- start and end ---- */
-
-/* Two daemons on one bus would fight for each device. */
-static int take_lock(struct supervisor *s)
-{
-	const char *dir = RUN_DIR, *address;
-	char path[512];
-	int len;
-
-	if (bus_is(s->env.config->bus, "sim:", &address))
-		dir = address;
-	/* A simulated bus may be followed by "@DOMID": that is part of the name then. */
-	len = snprintf(path, sizeof(path), "%.*s/%s%s", (int)strcspn(dir, "@"), dir, LOCK_NAME,
-		       dir + strcspn(dir, "@"));
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return -ENAMETOOLONG;
-	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
-		int err = -errno;
-
-		log_error("%s: %s", path,
-			  err == -EWOULDBLOCK ? "another xen9pfsd is running" : strerror(-err));
-		return err;
-	}
-	return 0;
-}
 
 /* Blocked here, and so in every process we start until it unblocks them itself. */
 static int open_signals(struct supervisor *s)
@@ -348,6 +448,7 @@ static int open_signals(struct supervisor *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD); /* wakes us: reap_orphans() */
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored by whoever started us, it would keep the ends of shares from us. */
 	signal(SIGCHLD, SIG_DFL);
@@ -383,6 +484,28 @@ static void announce(struct supervisor *s)
 						   : "");
 }
 
+/* Tells the service manager that devices are being looked after from now on. */
+static void notify_ready(void)
+{
+	static const char ready[] = "READY=1";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t length = path != NULL ? strlen(path) : 0;
+	int sock;
+
+	if (length < 2 || length >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, length);
+	if (address.sun_path[0] == '@')
+		address.sun_path[0] = '\0';
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 ||
+	    sendto(sock, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+		log_warning("cannot tell the service manager: %s", strerror(errno));
+	cleanup_close(&sock);
+}
+
 static int watch_kind(struct supervisor *s, const char *kind)
 {
 	char path[STORE_PATH_MAX];
@@ -408,16 +531,27 @@ static int begin(struct supervisor *s)
 		log_error("%s", text);
 		return err;
 	}
-	err = take_lock(s);
+	err = state_dir_open(&s->dir, config, text, sizeof(text));
+	if (err < 0) {
+		log_error("%s", text);
+		return err;
+	}
+	err = open_signals(s);
 	if (err == 0)
-		err = open_signals(s);
-	if (err == 0 && config->kind_9pfs)
+		err = admin_open(&s->admin, &s->dir);
+	if (err < 0) {
+		log_error("cannot start: %s", strerror(-err));
+		return err;
+	}
+	raise_limits();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	state_dir_each(&s->dir, found_share, s);
+	if (config->kind_9pfs)
 		err = watch_kind(s, kind_9pfs);
 	if (err == 0 && config->kind_xen_9pfs)
 		err = watch_kind(s, kind_xen_9pfs);
 	if (err < 0)
 		return err;
-	raise_limits();
 	if (config->kind_xen_9pfs)
 		announce(s);
 	if (config->export_count == 0)
@@ -426,6 +560,7 @@ static int begin(struct supervisor *s)
 		 config->kind_9pfs && config->kind_xen_9pfs ? " and " : "",
 		 config->kind_xen_9pfs ? kind_xen_9pfs : "", config->bus,
 		 store_domid(s->env.store));
+	notify_ready();
 	return 0;
 }
 
@@ -437,26 +572,34 @@ static void finish(struct supervisor *s)
 		TAILQ_REMOVE(&s->backends, b, link);
 		backend_destroy(b);
 	}
-	if (s->announced)
+	/* While guests wait for the next daemon, libxl is to start no backend of its own. */
+	if (s->announced && s->ending == CLOSING)
 		store_remove(s->env.store, 0, LIBXL_NODE);
 	store_close(s->env.store);
 	policy_destroy(s->policy);
-	cleanup_close(&s->lock);
+	orders_close(&s->orders);
+	admin_close(&s->admin);
+	state_dir_close(&s->dir);
 	cleanup_close(&s->signals);
 	free(s->fds);
 }
 
-int supervisor_main(const struct config *config)
+int supervisor_main(const struct config *config, char **argv)
 {
 	struct supervisor s = {
-		.env.config = config,
-		.lock = -1,
+		.env = {.config = config, .dir = &s.dir},
+		.dir = STATE_DIR_NONE,
+		.admin = {.listener = -1, .client = -1},
 		.signals = -1,
 		.backends = TAILQ_HEAD_INITIALIZER(s.backends),
+		.argv = argv,
 	};
 	int err;
 
 	log_init("xen9pfsd", "", config->log_level);
+	orders_init(&s.orders, &s.admin, &s.backends);
+	/* Started by its descriptor, it would be called after that. */
+	prctl(PR_SET_NAME, "xen9pfsd");
 	/* Whatever we were started with is none of the shares' business. */
 	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	err = begin(&s);

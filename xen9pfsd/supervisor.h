@@ -7,7 +7,8 @@
 
 #include "xen9pfsd/config.h"
 
-/* Serves until SIGTERM or SIGINT, then closes all shares. Returns the exit status. */
-int supervisor_main(const struct config *config);
+/* Serves until SIGTERM, which leaves the guests to the next one, or SIGINT, which closes all
+ * shares. `argv` is what it was started with. Returns the exit status. */
+int supervisor_main(const struct config *config, char **argv);
 
 #endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * backend_nodes.c - see backend_nodes.h. The backend directory is the toolstack's and trusted; the
+ * frontend's is the guest's: only numbers are read from it, each checked, and a directory of it
+ * is never listed.
+ */
+#include "xen9pfsd/backend_nodes.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "xenbus/nodes.h"
+#include "xenbus/ring.h"
+
+int backend_complain(struct backend *b, const char *format, ...)
+{
+	char text[sizeof(b->complaint)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (strcmp(text, b->complaint) != 0)
+		process_say(&b->process, LOG_LEVEL_WARNING, "%s", text);
+	memcpy(b->complaint, text, sizeof(text));
+	return -EINVAL;
+}
+
+void backend_dir(const struct backend *b, char dir[STORE_PATH_MAX])
+{
+	snprintf(dir, STORE_PATH_MAX, "backend/%s/%u/%u", b->kind, b->domid, b->devid);
+}
+
+/* The token tells whose frontend an event is about: events carry the guest's path alone. */
+void backend_watch_names(const struct backend *b, char path[STORE_PATH_MAX],
+			 char token[STORE_PATH_MAX])
+{
+	nodes_path(path, b->front, "state");
+	backend_dir(b, token);
+}
+
+/* ---- reading ---- */
+
+int backend_read_front(struct backend *b, struct control_start *start, bool quiet)
+{
+	struct store *store = b->env->store;
+	char version[16], key[32];
+	uint32_t rings;
+	int err = nodes_read(store, b->front, "version", version, sizeof(version));
+
+	if (err < 0 || strcmp(version, "1") != 0)
+		return quiet ? -EINVAL : backend_complain(b, "frontend: version is not 1");
+	err = nodes_read_number(store, b->front, "num-rings", &rings);
+	if (err < 0 || rings < 1 || rings > CONTROL_RINGS_MAX)
+		return quiet ? -EINVAL
+			     : backend_complain(b,
+						"frontend: num-rings is not a number from 1 to %d",
+						CONTROL_RINGS_MAX);
+	for (unsigned i = 0; i < rings; i++) {
+		snprintf(key, sizeof(key), "ring-ref%u", i);
+		err = nodes_read_number(store, b->front, key, &start->ref[i]);
+		if (err == 0 && start->ref[i] != 0) {
+			snprintf(key, sizeof(key), "event-channel-%u", i);
+			err = nodes_read_number(store, b->front, key, &start->port[i]);
+		}
+		if (err < 0 || start->ref[i] == 0 || start->port[i] == 0)
+			return quiet ? -EINVAL
+				     : backend_complain(
+					       b, "frontend: %s is missing or no number above 0",
+					       key);
+	}
+	start->rings = rings;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+struct change {
+	const char *dir;
+	enum xenbus_state seen; /* our state as it was when this was decided */
+	enum xenbus_state state;
+};
+
+/* The toolstack or another backend may have written our state meanwhile: -EBUSY, whose event is
+ * on its way. Nothing is ever written into a directory that is gone. */
+static int check_seen(struct store *store, store_txn txn, const struct change *change)
+{
+	char path[STORE_PATH_MAX], state[16], seen[16];
+	ssize_t got;
+
+	nodes_path(path, change->dir, "state");
+	snprintf(seen, sizeof(seen), "%d", change->seen);
+	got = store_read(store, txn, path, state, sizeof(state));
+	if (got < 0)
+		return (int)got;
+	return strcmp(state, seen) == 0 ? 0 : -EBUSY;
+}
+
+static int change_state(struct store *store, store_txn txn, void *arg)
+{
+	const struct change *change = arg;
+	int err = check_seen(store, txn, change);
+
+	return err < 0 ? err : nodes_write(store, txn, change->dir, "state", "%d", change->state);
+}
+
+static int publish_nodes(struct store *store, store_txn txn, void *arg)
+{
+	const struct change *p = arg;
+	int err = check_seen(store, txn, p);
+
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "versions", "1");
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "max-rings", "%d", CONTROL_RINGS_MAX);
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "max-ring-page-order", "%d", RING_ORDER_MAX);
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "state", "%d", p->state);
+	return err;
+}
+
+/* What the toolstack wrote must fit the directory it stands in. */
+static int check_identity(struct backend *b, const char *dir)
+{
+	struct store *store = b->env->store;
+	char front[STORE_PATH_MAX];
+	uint32_t domid;
+
+	if (nodes_read_number(store, dir, "frontend-id", &domid) < 0 || domid != b->domid)
+		return backend_complain(b, "%s/frontend-id is not %u", dir, b->domid);
+	if (nodes_read(store, dir, "frontend", front, sizeof(front)) < 0 ||
+	    strcmp(front, b->front) != 0)
+		return backend_complain(b, "%s/frontend is not %s", dir, b->front);
+	return 0;
+}
+
+int backend_read_model(struct backend *b)
+{
+	char dir[STORE_PATH_MAX], model[64];
+
+	backend_dir(b, dir);
+	if (nodes_read(b->env->store, dir, "security_model", model, sizeof(model)) < 0 ||
+	    fs_model_parse(model, &b->start.model) < 0)
+		return backend_complain(b, "%s/security_model is neither none nor passthrough",
+					dir);
+	return 0;
+}
+
+int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX])
+{
+	char dir[STORE_PATH_MAX], text[STORE_VALUE_MAX];
+	int err = backend_read_model(b);
+
+	if (err < 0)
+		return err;
+	backend_dir(b, dir);
+	if (nodes_read(b->env->store, dir, "path", path, STORE_VALUE_MAX) < 0)
+		return backend_complain(b, "%s/path cannot be read", dir);
+	cleanup_close(&b->root);
+	b->root = policy_open(b->env->policy, path, text, sizeof(text));
+	if (b->root < 0)
+		return backend_complain(b, "refused: %s", text);
+	return 0;
+}
+
+int backend_publish(struct backend *b, enum xenbus_state seen)
+{
+	char dir[STORE_PATH_MAX], path[STORE_VALUE_MAX];
+	struct change change = {.dir = dir, .seen = seen, .state = XenbusStateInitWait};
+	int err;
+
+	backend_dir(b, dir);
+	err = check_identity(b, dir);
+	if (err == 0)
+		err = backend_open_export(b, path);
+	if (err < 0)
+		return err;
+	err = nodes_transact(b->env->store, publish_nodes, &change);
+	if (err == -EBUSY)
+		return err;
+	if (err < 0)
+		return backend_complain(b, "cannot write %s: %s", dir, strerror(-err));
+	process_say(&b->process, LOG_LEVEL_INFO, "exports %s, security model %s", path,
+		    fs_model_name(b->start.model));
+	b->wrote = XenbusStateInitWait;
+	return 0;
+}
+
+int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state)
+{
+	char dir[STORE_PATH_MAX];
+	struct change change = {.dir = dir, .seen = seen, .state = state};
+	int err = 0;
+
+	backend_dir(b, dir);
+	if (seen < state)
+		err = nodes_transact(b->env->store, change_state, &change);
+	if (err == -EBUSY)
+		return err;
+	if (err < 0 && err != -ENOENT)
+		process_say(&b->process, LOG_LEVEL_ERROR, "cannot write %s/state: %s", dir,
+			    strerror(-err));
+	b->wrote = seen < state ? state : seen;
+	return 0;
+}
+
+/* Not when the toolstack has made a new device of that name. */
+static int clear_nodes(struct store *store, store_txn txn, void *arg)
+{
+	const struct change *change = arg;
+	int err = check_seen(store, txn, change);
+
+	return err < 0 ? err : store_remove(store, txn, change->dir);
+}
+
+int backend_clear(struct backend *b)
+{
+	char dir[STORE_PATH_MAX];
+	struct change change = {.dir = dir, .seen = XenbusStateClosed};
+
+	/* What the administrator has closed is still the toolstack's. */
+	if (store_domid(b->env->store) == 0 || !b->removed)
+		return 0;
+	backend_dir(b, dir);
+	return nodes_transact(b->env->store, clear_nodes, &change);
+}
