@@ -89,7 +89,7 @@ no_share_process() {
 daemon_ends_well() {
     local pid=$daemon_pid
     daemon_pid=''
-    kill "$pid" && wait "$pid"
+    kill -INT "$pid" && wait "$pid"
 }
 
 trap clean_up EXIT

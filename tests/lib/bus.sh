@@ -215,28 +215,75 @@ serves_or_ended() {
 
 # It has to end in good order, and all shares with it.
 daemon_stop() {
-    daemon_stop_by TERM
+    daemon_end INT
+    [ -z "$(share_processes)" ] || fail "processes outlive the daemon: $(share_processes)"
 }
 
-daemon_stop_by() { # SIGNAL
-    local left status=0
-    left=$(shares)
+# It has to end in good order, and leaves the guests to the next one.
+daemon_leave() {
+    daemon_end TERM
+}
+
+daemon_end() { # SIGNAL
+    local status=0
     kill "-$1" "$daemon_pid"
     finish "$daemon_pid" || status=$?
     daemon_pid=
     [ $status = 0 ] || fail "the daemon's exit status is $status"
-    for share_pid in $left; do
-        ended "$share_pid" || fail "process $share_pid of a share outlives the daemon"
-    done
+}
+
+# daemon_again [OPTION...]: another one on the same bus; its log begins anew.
+daemon_again() {
+    cat "$log" >>"$work/earlier.log"
+    : >"$log"
+    daemon_start "$@"
+}
+
+# verb VERB...: of the daemon on the test's bus.
+verb() {
+    timeout -k 10 "$guard" "$daemon" --bus "sim:$bus" "$@"
 }
 
 daemon_lives() {
     ! ended "$daemon_pid" || fail "the daemon has died"
 }
 
-# The processes of the daemon's shares, zombies among them.
+# All processes of shares on the test's bus, whoever their parent is: they have their arena as
+# descriptor 5.
+share_processes() {
+    find /proc/[0-9]*/fd/5 -lname "$bus/xen9pfsd*.arena*" 2>/dev/null | cut -d / -f 3 || true
+}
+
+# Those that lead their share's processes.
+keepers() {
+    local process
+    for process in $(share_processes); do
+        [ "$(group_of "$process")" != "$process" ] || echo "$process"
+    done
+}
+
+# workers [KEEPER...]: the others, standbys among them.
+workers() {
+    local process group
+    for process in $(share_processes); do
+        group=$(group_of "$process")
+        [ "$group" != "$process" ] || continue
+        [[ $# = 0 || " $* " == *" $group "* ]] && echo "$process"
+    done
+    return 0
+}
+
+group_of() {
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 3
+}
+
+# The keepers, and whatever child of the daemon there is, zombies among them.
 shares() {
-    [ -z "$daemon_pid" ] || cat "/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null || true
+    {
+        keepers
+        [ -z "$daemon_pid" ] ||
+            tr ' ' '\n' <"/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null
+    } | sort -u
 }
 
 daemon_fds() {
@@ -285,7 +332,7 @@ clean_up() {
     trap - ERR
     set +e
     exec 2>/dev/null
-    left="$(shares)"
+    left="$(shares) $(share_processes)"
     if [ $status != 0 ] && [ $status != 77 ] && [ -s "$log" ]; then
         echo "    the daemon's last lines:"
         tail -n 25 "$log" | cut -c 1-300 | sed 's/^/    | /'

@@ -72,6 +72,19 @@ test_long_bus_is_refused() {
     refused 'bus "sim:x*\.\.\." is too long' --bus "sim:$(printf 'x%.0s' {1..400})"
 }
 
+test_relative_state_dir_is_refused() {
+    refused 'state-dir "run" is not an absolute path' --bus "sim:$bus" --state-dir run
+}
+
+test_missing_parent_of_state_dir_is_refused() {
+    refused "state directory $work/none/state: No such file or directory" --bus "sim:$bus" \
+        --state-dir "$work/none/state"
+}
+
+test_bad_standby_is_refused() {
+    refused 'standby "maybe" is neither true nor false' --bus "sim:$bus" --standby=maybe
+}
+
 test_unknown_option_is_refused() {
     refused_usage "unrecognized option '--exprot'" --exprot /srv
 }
@@ -124,13 +137,18 @@ test_bad_values_in_a_file_are_refused_like_options() {
     refused_file 'xen9pfsd.conf: export "srv" is not an absolute path'
     printf 'kind = {"9pfs", "vbd"}\n' | config
     refused_file 'xen9pfsd.conf: kind "vbd"'
+    printf 'standby = maybe\n' | config
+    refused_file 'xen9pfsd.conf: standby "maybe"'
+    printf 'state-dir = "run"\n' | config
+    refused_file 'xen9pfsd.conf: state-dir "run"'
     printf 'log-level = "loud"\n' | config
     refused_file 'xen9pfsd.conf: log-level "loud"'
 }
 
 test_file_is_enough() {
     mkdir "$work/other"
-    printf 'export = {"%s", "%s"}\nkind = "xen_9pfs"\nbus = "sim:%s"\nlog-level = "debug"\n' \
+    printf 'export = {"%s", "%s"}\nkind = "xen_9pfs"\nbus = "sim:%s"\nlog-level = "debug"
+standby = true\n' \
         "$share" "$work/other" "$bus" | config
     daemon_begin --config "$work/xen9pfsd.conf"
     await "the daemon serves" serves_or_ended
@@ -163,7 +181,7 @@ test_log_level_error_is_silent_in_good_times() {
 
 test_help_and_version_end_well() {
     timeout -k 10 "$guard" "$daemon" --help >"$work/help"
-    for option in --config --export --kind --bus --log-level; do
+    for option in --config --export --kind --bus --log-level --state-dir --standby upgrade detach status; do
         grep -q -- "$option" "$work/help" || fail "--help does not know $option"
     done
     timeout -k 10 "$guard" "$daemon" --version | grep -qi xen9pfsd || fail "--version"

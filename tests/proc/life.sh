@@ -1,35 +1,27 @@
 #!/bin/bash
-# Starting, stopping, and what is left of processes.
+# Starting, stopping, and what is left of processes. A daemon that comes back: restart.sh.
 # shellcheck source-path=SCRIPTDIR source=../lib/bus.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/bus.sh"
 
-stops_under_load() { # SIGNAL
+test_sigint_under_load_ends_in_good_order() {
     daemon_start
     sim --path "$share" attach --wait
     load load.out -- -s 60 -n 32 mixed
     await_back 4 1
     sleep 0.5
-    daemon_stop_by "$1"
+    daemon_stop
     logged '^xen9pfsd: stopping$' || fail "it does not say that it stops"
     [[ 56 == *"$(back_state 1)"* ]] || fail "the backend's state is $(back_state 1)"
     ! finish "$pid" || fail "the load did not notice"
     await "nothing of the guest is in use" usage_is_zero 1
 }
 
-test_sigterm_under_load_ends_in_good_order() {
-    stops_under_load TERM
-}
-
-test_sigint_under_load_ends_in_good_order() {
-    stops_under_load INT
-}
-
-test_sigterm_without_devices_ends_at_once() {
+test_sigint_without_devices_ends_at_once() {
     daemon_start
     daemon_stop
 }
 
-test_sigterm_with_a_frozen_guest_ends() {
+test_sigint_with_a_frozen_guest_ends() {
     daemon_start
     sim --path "$share" attach --wait
     hold guest.out
@@ -39,15 +31,18 @@ test_sigterm_with_a_frozen_guest_ends() {
     kill_hard "$pid"
 }
 
-test_sigterm_to_the_whole_group_ends_in_good_order() {
+test_signal_to_the_shares_is_not_for_them() {
     daemon_start
     sim --path "$share" attach --wait
     hold guest.out
     # As a terminal or a service manager does it: the shares first.
+    # shellcheck disable=SC2046 # lists of pids
+    kill -TERM $(share_processes)
     # shellcheck disable=SC2046 # a list of pids
-    kill -TERM $(shares)
+    kill -INT $(share_processes)
     sleep 0.2
     [ "$(share_count)" = 1 ] || fail "a share ended without its supervisor's word"
+    ! ended "$pid" || fail "the guest has lost its session"
     daemon_stop
 }
 
@@ -56,7 +51,7 @@ test_frontend_sees_5_when_the_daemon_stops() {
     sim --path "$share" attach --wait
     hold guest.out
     kill -STOP "$pid"
-    kill -TERM "$daemon_pid"
+    kill -INT "$daemon_pid"
     await_back 5 1
     kill -CONT "$pid"
     await_back 6 1
@@ -64,44 +59,26 @@ test_frontend_sees_5_when_the_daemon_stops() {
     daemon_pid=''
 }
 
-test_daemon_killed_takes_its_shares_with_it() {
-    local left
+test_daemon_serves_a_waiting_device_after_restart() {
     daemon_start
     sim --path "$share" attach --wait
-    hold guest.out
-    left=$(shares)
-    [ -n "$left" ] || fail "there is no share"
-    kill_hard "$daemon_pid"
-    daemon_pid=''
-    for share_pid in $left; do
-        await "process $share_pid of the share ends" ended "$share_pid"
-    done
-    await "nothing of the guest is in use" usage_is_zero 1
+    daemon_stop
+    daemon_again
+    sim ls >/dev/null || fail "the guest cannot mount"
 }
 
-test_daemon_serves_again_after_it_was_killed() {
+test_daemon_serves_again_what_it_has_closed() {
     daemon_start
     sim --path "$share" attach --wait
     hold guest.out
-    kill_hard "$daemon_pid"
-    : >"$log"
-    daemon_start
-    await "the lost session is closed" back_is 56 1
-    await "the guest notices" ended "$pid"
+    daemon_stop
+    finish "$pid" || true
+    daemon_again
     set_front_state 1 1
     await_back 2 1
     sim ls >/dev/null
     sim detach >/dev/null
     nothing_left 1
-}
-
-test_daemon_serves_a_waiting_device_after_restart() {
-    daemon_start
-    sim --path "$share" attach --wait
-    daemon_stop
-    : >"$log"
-    daemon_start
-    sim ls >/dev/null || fail "the guest cannot mount"
 }
 
 test_device_that_was_there_first_is_served() {
@@ -138,16 +115,11 @@ test_daemon_ends_when_its_bus_does() {
     daemon_start
     sim --path "$share" attach --wait
     hold guest.out
-    local left
-    left=$(shares)
     kill "${started[0]}"
     finish "${started[0]}" || true
     ! finish "$daemon_pid" || fail "exit status 0"
     daemon_pid=''
     logged 'giving up' || fail "it does not say why"
-    for share_pid in $left; do
-        await "process $share_pid of the share ends" ended "$share_pid"
-    done
 }
 
 run_tests "$@"

@@ -13,7 +13,7 @@ test_says_running_while_it_runs_and_is_gone_afterwards() {
     visit 1 --kind xen_9pfs ls >/dev/null
     [ "$(libxl_state)" = running ] || fail "state: $(libxl_state)"
     daemon_stop
-    [ "$(libxl_state)" = none ] || fail "after SIGTERM: $(libxl_state)"
+    [ "$(libxl_state)" = none ] || fail "after SIGINT: $(libxl_state)"
 }
 
 test_is_gone_after_stopping_with_connected_guests() {
@@ -21,7 +21,14 @@ test_is_gone_after_stopping_with_connected_guests() {
     sim --path "$share" attach --wait
     hold guest.out
     daemon_stop
-    [ "$(libxl_state)" = none ] || fail "after SIGTERM: $(libxl_state)"
+    [ "$(libxl_state)" = none ] || fail "after SIGINT: $(libxl_state)"
+}
+
+# The next daemon is on its way, and libxl's own would be in its place.
+test_stays_while_guests_wait_for_the_next_daemon() {
+    daemon_start
+    daemon_leave
+    [ "$(libxl_state)" = running ] || fail "after SIGTERM: $(libxl_state)"
 }
 
 test_value_of_a_killed_daemon_is_overwritten() {
@@ -32,7 +39,7 @@ test_value_of_a_killed_daemon_is_overwritten() {
     daemon_start
     [ "$(libxl_state)" = running ] || fail "state: $(libxl_state)"
     daemon_stop
-    [ "$(libxl_state)" = none ] || fail "after SIGTERM: $(libxl_state)"
+    [ "$(libxl_state)" = none ] || fail "after SIGINT: $(libxl_state)"
 }
 
 test_daemon_of_kind_9pfs_alone_leaves_it_alone() {
