@@ -222,6 +222,9 @@ struct fs_ops {
 	/* Pins the object of an open file. */
 	int (*pin)(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 
+	/* Where an open regular file ends. */
+	int (*size)(struct fs *fs, struct fs_file file, uint64_t *size);
+
 	/* As pread(2) and pwrite(2); never more than SSIZE_MAX bytes. fs_read() with
 	 * nowait: -EAGAIN when not all that could be had (up to the end of the file) can be
 	 * had without sleeping. A write of a non-empty buffer returns at least 1. A file

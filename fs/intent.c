@@ -236,12 +236,6 @@ int intent_unlink(struct fs *fs, struct fs_node dir, const char *name, struct fs
 
 /* ---- bytes at the end of a file ---- */
 
-static int intent_pin(struct fs *fs, struct fs_file file, struct fs_node *node,
-		      struct fs_attr *attr)
-{
-	return fs->ops->pin ? fs->ops->pin(fs, file, node, attr) : -EOPNOTSUPP;
-}
-
 static ssize_t intent_read(struct fs *fs, struct fs_node node, char *buf, size_t size,
 			   uint64_t offset)
 {
@@ -270,11 +264,11 @@ static size_t intent_find(const char *there, size_t length, bool is_end, const v
 	return is_end && length < size && memcmp(there, buf, length) == 0 ? length : 0;
 }
 
-/* How many of the bytes stand behind what was the end of the file. */
-static ssize_t intent_appended(struct fs *fs, struct fs_node node, uint64_t end, const void *buf,
-			       size_t size, const struct fs_intent *intent)
+/* How many of the bytes stand between `start`, where the file ended, and where it ends now. */
+static ssize_t intent_appended(struct fs *fs, struct fs_node node, uint64_t start, uint64_t end,
+			       const void *buf, size_t size)
 {
-	uint64_t length = end > intent->size ? end - intent->size : 0;
+	uint64_t length = end > start ? end - start : 0;
 	size_t most = size + INTENT_SEARCH;
 	bool is_end = length <= most;
 	_cleanup_free_ char *there = NULL;
@@ -286,7 +280,7 @@ static ssize_t intent_appended(struct fs *fs, struct fs_node node, uint64_t end,
 	there = malloc(most);
 	if (!there)
 		return -ENOMEM;
-	n = intent_read(fs, node, there, most, intent->size);
+	n = intent_read(fs, node, there, most, start);
 	return n < 0 ? n : (ssize_t)intent_find(there, (size_t)n, is_end, buf, size);
 }
 
@@ -303,15 +297,16 @@ int intent_write(struct fs *fs, struct fs_file file, const void *buf, size_t siz
 		return ret;
 	if (!(file.flags & O_APPEND) || size == 0)
 		return INTENT_CALL;
-	ret = intent_pin(fs, file, &node, &attr);
+	if (!fs->ops->size || !fs->ops->pin)
+		return -EOPNOTSUPP;
+	if (!fs_intent_begun(intent)) {
+		ret = fs->ops->size(fs, file, &intent->size);
+		return ret ? ret : intent_begin(intent);
+	}
+	ret = fs->ops->pin(fs, file, &node, &attr);
 	if (ret)
 		return ret;
-	if (!fs_intent_begun(intent)) {
-		fs_forget(fs, node);
-		intent->size = attr.size;
-		return intent_begin(intent);
-	}
-	found = intent_appended(fs, node, attr.size, buf, size, intent);
+	found = intent_appended(fs, node, intent->size, attr.size, buf, size);
 	fs_forget(fs, node);
 	if (found < 0)
 		return (int)found;

@@ -159,7 +159,7 @@ static int local_holder(const struct local *local, int fd, const struct stat *st
 	return ret;
 }
 
-static int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
+int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
 {
 	struct local *local = local_of(fs);
 	struct stat st, root;
@@ -198,11 +198,14 @@ static const struct fs_ops local_ops = {
 	.lookup = local_lookup,
 	.parent = local_parent,
 	.forget = local_forget,
+	.handle = local_handle,
+	.restore = local_restore,
 	.getattr = local_getattr,
 	.setattr = local_setattr,
 	.readlink = local_readlink,
 	.open = local_open,
 	.pin = local_pin_file,
+	.size = local_size,
 	.create = local_create,
 	.close = local_close,
 	.read = local_read,
@@ -240,6 +243,7 @@ static int local_open_root(struct local *local, int root_fd, char *err, size_t e
 		return ret;
 	local->root_device = (struct local_device){major(st.st_dev), minor(st.st_dev)};
 	local->root_ino = st.st_ino;
+	local->root_mount = local_mount_id(local->root);
 	return 0;
 }
 

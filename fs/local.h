@@ -31,6 +31,7 @@ struct local {
 	bool switch_creds; /* new objects are made with the credentials of their owner */
 	struct local_device root_device;
 	uint64_t root_ino;
+	int root_mount; /* its number in this process; -1: there are no handles */
 
 	pthread_mutex_t lock; /* guards the rest */
 	struct local_device *devices;
@@ -73,7 +74,17 @@ int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr 
 
 int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 	       struct fs_attr *attr);
+int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 void local_forget(struct fs *fs, struct fs_node node);
+
+/* ---- local_handle.c ---- */
+
+/* The number of the mount that `fd` is on; -1 when its file system gives no handles. */
+int local_mount_id(int fd);
+
+int local_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle);
+int local_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+		  struct fs_attr *attr);
 
 /* ---- local_attr.c ---- */
 
@@ -129,6 +140,7 @@ int local_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir
 
 int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
 int local_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
+int local_size(struct fs *fs, struct fs_file file, uint64_t *size);
 void local_close(struct fs *fs, struct fs_file file);
 ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		   bool nowait);

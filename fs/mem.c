@@ -534,6 +534,7 @@ static const struct fs_ops mem_ops = {
 	.readlink = mem_readlink,
 	.open = mem_open,
 	.pin = mem_pin_file,
+	.size = mem_size,
 	.create = mem_create,
 	.close = mem_close,
 	.read = mem_read,

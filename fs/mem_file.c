@@ -71,6 +71,14 @@ int mem_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struc
 	return mem_pin_attr(mem_file(mem, file)->inode, node, attr);
 }
 
+int mem_size(struct fs *fs, struct fs_file file, uint64_t *size)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+
+	*size = mem_file(mem, file)->inode->attr.size;
+	return 0;
+}
+
 /* The chunk with this index, or where it would stand. */
 static size_t mem_chunk_at(const struct mem_inode *inode, uint64_t index)
 {
