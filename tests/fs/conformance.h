@@ -76,5 +76,6 @@ TESTS(list_tests);
 TESTS(attr_tests);
 TESTS(xattr_tests);
 TESTS(thread_tests);
+TESTS(intent_tests);
 
 #endif
