@@ -241,7 +241,7 @@ static int local_open_root(struct local *local, int root_fd, char *err, size_t e
 		snprintf(err, errlen, "cannot open the export: %s", strerror(-ret));
 	if (ret)
 		return ret;
-	local->root_device = (struct local_device){major(st.st_dev), minor(st.st_dev)};
+	local->root_device = (struct local_device){major(st.st_dev), minor(st.st_dev), 0};
 	local->root_ino = st.st_ino;
 	local->root_mount = local_mount_id(local->root);
 	return 0;

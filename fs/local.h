@@ -21,6 +21,7 @@
 /* A file system mounted below the root, see local_qid_path(). */
 struct local_device {
 	uint32_t major, minor;
+	uint16_t number; /* 0: of the root */
 };
 
 struct local {
@@ -33,8 +34,8 @@ struct local {
 	uint64_t root_ino;
 	int root_mount; /* its number in this process; -1: there are no handles */
 
-	pthread_mutex_t lock; /* guards the rest */
-	struct local_device *devices;
+	pthread_mutex_t lock;	      /* guards the rest */
+	struct local_device *devices; /* all but the root's */
 	size_t device_count;
 };
 

@@ -3,7 +3,7 @@
  * local_attr.c - attributes of host objects: reading them, numbering objects, changing them.
  *
  * An object's number is its inode number as long as it lies on the root's file system.
- * Inode numbers repeat on others mounted below, so theirs get an index of the file system
+ * Inode numbers repeat on others mounted below, so theirs get a number of the file system
  * into the top 16 bits.
  */
 #include <fcntl.h>
@@ -19,25 +19,43 @@ static bool local_is_device(const struct local_device *device, uint32_t major, u
 	return device->major == major && device->minor == minor;
 }
 
-/* The index of a file system below the root, from 1, in the order they were met. */
-static int local_device_index(struct local *local, uint32_t major, uint32_t minor)
+static bool local_has_number(const struct local *local, uint16_t number)
 {
+	for (size_t i = 0; i < local->device_count; i++) {
+		if (local->devices[i].number == number)
+			return true;
+	}
+	return number == local->root_device.number;
+}
+
+/* Made from the device numbers, so that every process that serves this export gives the same; only
+ * where two would get one number does it matter which was met first. */
+static int local_device_add(struct local *local, uint32_t major, uint32_t minor)
+{
+	uint16_t number = (uint16_t)(major << 8 ^ minor);
 	size_t count = local->device_count;
 	struct local_device *devices;
 
-	for (size_t i = 0; i < count; i++) {
-		if (local_is_device(&local->devices[i], major, minor))
-			return (int)i + 1;
-	}
 	if (count + 1 >= 1U << (64 - LOCAL_INO_BITS))
 		return -ENFILE;
 	devices = realloc(local->devices, (count + 1) * sizeof(*devices));
 	if (!devices)
 		return -ENOMEM;
-	devices[count] = (struct local_device){major, minor};
 	local->devices = devices;
+	while (local_has_number(local, number))
+		number++;
+	devices[count] = (struct local_device){major, minor, number};
 	local->device_count++;
-	return (int)count + 1;
+	return number;
+}
+
+static int local_device_number(struct local *local, uint32_t major, uint32_t minor)
+{
+	for (size_t i = 0; i < local->device_count; i++) {
+		if (local_is_device(&local->devices[i], major, minor))
+			return local->devices[i].number;
+	}
+	return local_device_add(local, major, minor);
 }
 
 /* Few file systems use the top bits of an inode number; then they are mixed into the rest,
@@ -45,19 +63,19 @@ static int local_device_index(struct local *local, uint32_t major, uint32_t mino
 int local_qid_path(struct local *local, uint32_t major, uint32_t minor, uint64_t ino,
 		   uint64_t *path)
 {
-	int index;
+	int number;
 
 	*path = ino;
 	if (local_is_device(&local->root_device, major, minor))
 		return 0;
 	pthread_mutex_lock(&local->lock);
-	index = local_device_index(local, major, minor);
+	number = local_device_number(local, major, minor);
 	pthread_mutex_unlock(&local->lock);
-	if (index < 0)
-		return index;
+	if (number < 0)
+		return number;
 	ino ^= (ino >> LOCAL_INO_BITS) * 0x9e3779b97f4a7c15U;
 	ino &= (UINT64_C(1) << LOCAL_INO_BITS) - 1;
-	*path = ((uint64_t)index << LOCAL_INO_BITS) | ino;
+	*path = ((uint64_t)number << LOCAL_INO_BITS) | ino;
 	return 0;
 }
 

@@ -642,7 +642,8 @@ static void check_mount(struct world *w)
 	struct fs_attr attr;
 
 	OK(fs_getattr(w->fs, file, &attr));
-	CU_ASSERT_EQUAL(attr.path, UINT64_C(1) << 48 | ino_at(w->host, "mnt/file"));
+	CU_ASSERT_NOT_EQUAL(attr.path >> 48, 0);
+	CU_ASSERT_EQUAL(attr.path & 0xffffffffffff, ino_at(w->host, "mnt/file"));
 	OK(fs_parent(w->fs, file, &up, name));
 	CU_ASSERT_STRING_EQUAL(name, "file");
 	fs_forget(w->fs, up);
@@ -666,6 +667,155 @@ static void a_mount_below_has_numbers_of_its_own(void)
 	host_file(w.host, "here", "");
 	check_mount(&w);
 	unmount_below(&w, "mnt");
+	world_end(&w);
+}
+
+/* What numbers `names` have for an fs that meets them in this order. */
+static void numbers_of(const struct world *w, const char *const names[2], uint64_t numbers[2])
+{
+	struct world other = *w;
+	struct fs_attr attr;
+	char err[128];
+
+	OK(fs_local_create(w->host, FS_MODEL_NONE, &other.fs, err, sizeof(err)));
+	OK(fs_root(other.fs, &other.root, &attr));
+	for (int i = 0; i < 2; i++) {
+		OK(fs_lookup(other.fs, other.root, names[i], &attr));
+		numbers[i] = attr.path;
+	}
+	fs_forget(other.fs, other.root);
+	fs_destroy(other.fs);
+}
+
+static void every_process_gives_the_same_numbers(void)
+{
+	const char *const names[] = {"a", "b"}, *const backwards[] = {"b", "a"};
+	uint64_t numbers[2], others[2];
+	struct world w;
+
+	if (!own_mounts())
+		return test_skip("mounting needs root");
+	w = world();
+	for (int i = 0; i < 2; i++) {
+		close(host_dir(w.host, names[i]));
+		mount_below(&w, names[i]);
+	}
+	numbers_of(&w, names, numbers);
+	numbers_of(&w, backwards, others);
+	CU_ASSERT_EQUAL(numbers[0], others[1]);
+	CU_ASSERT_EQUAL(numbers[1], others[0]);
+	CU_ASSERT_NOT_EQUAL(numbers[0], numbers[1]);
+	for (int i = 0; i < 2; i++)
+		unmount_below(&w, names[i]);
+	world_end(&w);
+}
+
+/* ---- handles ---- */
+
+/* A handle as somebody who has the run of the host could forge it. */
+static bool forge(int dir, const char *name, struct fs_handle *handle)
+{
+	struct world whole = {.fs = NULL};
+	struct fs_node node;
+	struct fs_attr attr;
+	char err[128];
+	int ret;
+
+	OK(fs_local_create(dir, FS_MODEL_NONE, &whole.fs, err, sizeof(err)));
+	OK(fs_root(whole.fs, &whole.root, &attr));
+	node = find(&whole, whole.root, name);
+	ret = fs_handle(whole.fs, node, handle);
+	if (ret == 0) {
+		fs_forget(whole.fs, node);
+		ret = fs_restore(whole.fs, handle, &node, &attr);
+	}
+	fs_forget(whole.fs, node);
+	fs_forget(whole.fs, whole.root);
+	fs_destroy(whole.fs);
+	if (ret)
+		test_skip("no handles here");
+	return ret == 0;
+}
+
+static int restore_error(struct world *w, const struct fs_handle *handle)
+{
+	struct fs_node node;
+	struct fs_attr attr;
+	int ret = fs_restore(w->fs, handle, &node, &attr);
+
+	fs_forget(w->fs, node);
+	return ret;
+}
+
+static void a_forged_handle_finds_nothing_outside(void)
+{
+	_world_ struct world w = world();
+	const char *const outside[] = {".", "secret", "link", "fifo"};
+	struct fs_handle handle;
+
+	OK(symlinkat("secret", w.outside, "link"));
+	OK(mknodat(w.outside, "fifo", S_IFIFO | 0666, 0));
+	host_file(w.host, "inside", "");
+	if (!forge(w.host, "inside", &handle))
+		return;
+	OK(restore_error(&w, &handle));
+	for (size_t i = 0; i < countof(outside); i++) {
+		CU_ASSERT(forge(w.outside, outside[i], &handle));
+		FAILS(ESTALE, restore_error(&w, &handle));
+	}
+	CU_ASSERT(forge(w.host, ".", &handle));
+	OK(restore_error(&w, &handle));
+}
+
+static void what_was_moved_out_is_not_restored(void)
+{
+	_world_ struct world w = world();
+	struct fs_handle dir, file;
+	int fd = host_dir(w.host, "dir");
+
+	host_file(fd, "file", "");
+	close(fd);
+	if (!forge(w.host, "dir", &dir))
+		return;
+	fd = openat(w.host, "dir", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CU_ASSERT(forge(fd, "file", &file));
+	close(fd);
+	OK(restore_error(&w, &dir));
+	OK(restore_error(&w, &file));
+	OK(renameat(w.host, "dir", w.outside, "dir"));
+	FAILS(ESTALE, restore_error(&w, &dir));
+	FAILS(ESTALE, restore_error(&w, &file));
+	OK(renameat(w.outside, "dir", w.host, "dir"));
+	OK(restore_error(&w, &file));
+}
+
+/* What lies beneath a mount cannot be walked to, and what is on it is of another file system. */
+static void mounts_below_have_no_handles(void)
+{
+	struct fs_handle hidden, on_mount;
+	struct fs_node node;
+	struct world w;
+
+	if (!own_mounts())
+		return test_skip("mounting needs root");
+	w = world();
+	close(host_dir(w.host, "mnt"));
+	host_file(w.host, "mnt/hidden", "");
+	node = find(&w, w.root, "mnt");
+	if (forge(node.id, "hidden", &hidden)) {
+		OK(restore_error(&w, &hidden));
+		mount_below(&w, "mnt");
+		FAILS(ESTALE, restore_error(&w, &hidden));
+		fs_forget(w.fs, node);
+		host_file(w.host, "mnt/file", "");
+		node = find(&w, w.root, "mnt");
+		FAILS(EOPNOTSUPP, fs_handle(w.fs, node, &on_mount));
+		CU_ASSERT_EQUAL(on_mount.size, 0);
+		if (forge(node.id, "file", &on_mount))
+			FAILS(ESTALE, restore_error(&w, &on_mount));
+		unmount_below(&w, "mnt");
+	}
+	fs_forget(w.fs, node);
 	world_end(&w);
 }
 
@@ -892,6 +1042,10 @@ static const struct test tests[] = {
 	{"planted_special_files_are_not_opened", planted_special_files_are_not_opened},
 	{"a_fifo_swapped_in_is_not_opened", a_fifo_swapped_in_is_not_opened},
 	{"a_mount_below_has_numbers_of_its_own", a_mount_below_has_numbers_of_its_own},
+	{"every_process_gives_the_same_numbers", every_process_gives_the_same_numbers},
+	{"a_forged_handle_finds_nothing_outside", a_forged_handle_finds_nothing_outside},
+	{"what_was_moved_out_is_not_restored", what_was_moved_out_is_not_restored},
+	{"mounts_below_have_no_handles", mounts_below_have_no_handles},
 	{"locks_count_for_host_processes", locks_count_for_host_processes},
 	{"nobody_waits_for_a_lease", nobody_waits_for_a_lease},
 	{"a_half_cached_read_is_refused_whole", a_half_cached_read_is_refused_whole},
