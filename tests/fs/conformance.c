@@ -173,7 +173,7 @@ int conformance_run(int argc, char **argv, const struct subject *which)
 		{tree_tests, tree_tests_count},	    {file_tests, file_tests_count},
 		{list_tests, list_tests_count},	    {attr_tests, attr_tests_count},
 		{xattr_tests, xattr_tests_count},   {thread_tests, thread_tests_count},
-		{intent_tests, intent_tests_count},
+		{intent_tests, intent_tests_count}, {handle_tests, handle_tests_count},
 	};
 	struct test all[256];
 	size_t count = 0;

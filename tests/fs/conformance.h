@@ -77,5 +77,6 @@ TESTS(attr_tests);
 TESTS(xattr_tests);
 TESTS(thread_tests);
 TESTS(intent_tests);
+TESTS(handle_tests);
 
 #endif
