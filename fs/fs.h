@@ -184,11 +184,14 @@ struct fs_ops {
 
 	void (*forget)(struct fs *fs, struct fs_node node);
 
-	/* What finds `node` again in another process. EOPNOTSUPP, EOVERFLOW: nothing does. */
+	/* What finds `node` again in another process, wherever it is moved to beneath the root.
+	 * EOPNOTSUPP, EOVERFLOW: nothing does; so it is for what is mounted below the root. */
 	int (*handle)(struct fs *fs, struct fs_node node, struct fs_handle *handle);
 
 	/* Pins what a handle stands for. The handle may be forged; the object is beneath the root
-	 * all the same. ESTALE: it is not there (any more). EPERM: this process may not. */
+	 * all the same. ESTALE: it is not there (any more), or where it is cannot be told: of a
+	 * file whose name the host has dropped from its caches, or that lost one of several
+	 * names. EPERM: this process may not (local: CAP_DAC_READ_SEARCH). */
 	int (*restore)(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 		       struct fs_attr *attr);
 

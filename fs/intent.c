@@ -50,10 +50,13 @@ int intent_done(struct fs_intent *intent, int result)
 	return result;
 }
 
-/* Whether there is nothing to look at: nobody asks, or the result stands in the notes. */
-static bool intent_settles(const struct fs_intent *intent, int *result)
+/* Whether there is nothing to look at: nobody asks, or the result stands in the notes. There may
+ * stand anything; what is more than the call can have done is no answer. */
+static bool intent_settles(const struct fs_intent *intent, size_t most, int *result)
 {
 	*result = intent ? intent->result : INTENT_CALL;
+	if (*result > 0 && (size_t)*result > most)
+		*result = -EIO;
 	return !intent || intent->phase == FS_INTENT_DONE;
 }
 
@@ -157,7 +160,7 @@ int intent_make(struct fs *fs, struct fs_node dir, const char *name,
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret ? ret : intent_made_before(fs, dir, name, attr, intent);
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -177,7 +180,7 @@ int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const ch
 	struct fs_attr found, attr;
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -198,7 +201,7 @@ int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, str
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret;
 	ret = fs_lookup(fs, olddir, oldname, &found);
 	if (ret == 0 && !fs_intent_begun(intent)) {
@@ -220,7 +223,7 @@ int intent_unlink(struct fs *fs, struct fs_node dir, const char *name, struct fs
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (fs_intent_begun(intent)) {
@@ -293,7 +296,7 @@ int intent_write(struct fs *fs, struct fs_file file, const void *buf, size_t siz
 	int ret;
 
 	*written = 0;
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, size, &ret))
 		return ret;
 	if (!(file.flags & O_APPEND) || size == 0)
 		return INTENT_CALL;
@@ -331,7 +334,7 @@ int intent_setxattr(struct fs *fs, struct fs_node node, const char *name, const 
 {
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret;
 	if (!(flags & XATTR_CREATE))
 		return INTENT_CALL;
@@ -347,7 +350,7 @@ int intent_removexattr(struct fs *fs, struct fs_node node, const char *name,
 	ssize_t n;
 	int ret;
 
-	if (intent_settles(intent, &ret))
+	if (intent_settles(intent, 0, &ret))
 		return ret;
 	n = fs_getxattr(fs, node, name, NULL, 0);
 	if (fs_intent_begun(intent))

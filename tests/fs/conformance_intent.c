@@ -542,6 +542,23 @@ static void a_write_at_an_offset_is_repeated_until_it_is_done(void)
 	put(&w, node);
 }
 
+static void an_answer_that_cannot_be_is_an_error(void)
+{
+	_world_ struct world w = world();
+	struct fs_intent intent = {.phase = FS_INTENT_DONE, .result = 5};
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_file file = open_node(&w, node, O_RDWR);
+	struct fs_attr attr;
+
+	FAILS(EIO, fs_write(w.fs, file, "text", 4, 0, &intent));
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "texts", 5, 0, &intent), 5);
+	FAILS(EIO, fs_unlink(w.fs, w.root, "file", false, &intent));
+	for (size_t i = 0; i < countof(makers); i++)
+		FAILS(EIO, makers[i](&w, w.root, "new", &attr, &intent));
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 /* ---- attributes ---- */
 
 static bool has_xattrs(struct world *w)
@@ -649,6 +666,7 @@ const struct test intent_tests[] = {
 	{"long_appends_are_found_again", long_appends_are_found_again},
 	{"a_write_at_an_offset_is_repeated_until_it_is_done",
 	 a_write_at_an_offset_is_repeated_until_it_is_done},
+	{"an_answer_that_cannot_be_is_an_error", an_answer_that_cannot_be_is_an_error},
 	{"an_attribute_is_made_once", an_attribute_is_made_once},
 	{"an_attribute_is_set_as_often_as_it_takes", an_attribute_is_set_as_often_as_it_takes},
 	{"an_attribute_is_removed_once", an_attribute_is_removed_once},

@@ -179,6 +179,7 @@ static void empty_slots_answer_eopnotsupp(void)
 	struct fs_setattr set = {0};
 	struct fs_lock lock = {.type = FS_LOCK_READ};
 	struct fs_statfs st;
+	struct fs_handle handle;
 	struct fs_node node;
 	struct fs_file opened;
 	struct fs_attr attr;
@@ -188,7 +189,10 @@ static void empty_slots_answer_eopnotsupp(void)
 	FAILS(EOPNOTSUPP, fs_walk(&empty, dir_node, "x", &node, &attr));
 	FAILS(EOPNOTSUPP, fs_walk(&empty, dir_node, ".", &node, &attr));
 	FAILS(EOPNOTSUPP, fs_walk(&empty, dir_node, "..", &node, &attr));
+	FAILS(EOPNOTSUPP, fs_lookup(&empty, dir_node, "x", &attr));
 	FAILS(EOPNOTSUPP, fs_parent(&empty, dir_node, &node, buf));
+	FAILS(EOPNOTSUPP, fs_handle(&empty, dir_node, &handle));
+	FAILS(EOPNOTSUPP, fs_restore(&empty, &(struct fs_handle){.size = 1}, &node, &attr));
 	FAILS(EOPNOTSUPP, fs_getattr(&empty, dir_node, &attr));
 	FAILS(EOPNOTSUPP, fs_setattr(&empty, dir_node, FS_NO_FILE, &set));
 	FAILS(EOPNOTSUPP, fs_readlink(&empty, link_node, buf, 1));
@@ -302,6 +306,47 @@ static void only_files_and_directories_reach_open(void)
 	CU_ASSERT_EQUAL(seen.calls, 2);
 }
 
+static void a_file_remembers_how_it_can_be_opened_again(void)
+{
+	const int kept = O_RDWR | O_APPEND | O_DSYNC | O_NOATIME;
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+
+	OK(fs_open(&noting, file_node, kept | O_TRUNC, &file));
+	CU_ASSERT_EQUAL(file.flags, kept);
+	OK(fs_create(&noting, dir_node, "x", kept | O_TRUNC | O_EXCL, 0, cred, &node, &file, &attr,
+		     NULL));
+	CU_ASSERT_EQUAL(file.flags, kept);
+	OK(fs_open(&noting, file_node, (int)file.flags, &file));
+}
+
+/* The noting driver cannot look anything up: with an intent nothing can be made. */
+static void an_intent_costs_a_look_beforehand(void)
+{
+	const struct fs_file log = {.id = 5, .flags = O_WRONLY | O_APPEND};
+	struct fs_intent intent = {0};
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+
+	reset();
+	OK(fs_mknod(&noting, dir_node, "x", 0644, 0, 0, cred, &attr, NULL));
+	OK(fs_create(&noting, dir_node, "x", O_EXCL, 0644, cred, &node, &file, &attr, NULL));
+	FAILS(EIO, fs_write(&noting, log, "x", 1, 0, NULL));
+	CU_ASSERT_EQUAL(seen.calls, 3);
+	FAILS(EOPNOTSUPP, fs_mknod(&noting, dir_node, "x", 0644, 0, 0, cred, &attr, &intent));
+	FAILS(EOPNOTSUPP,
+	      fs_create(&noting, dir_node, "x", O_EXCL, 0644, cred, &node, &file, &attr, &intent));
+	FAILS(EOPNOTSUPP, fs_write(&noting, log, "x", 1, 0, &intent));
+	CU_ASSERT_EQUAL(seen.calls, 3);
+	CU_ASSERT_FALSE(fs_intent_begun(&intent));
+	OK(fs_create(&noting, dir_node, "x", 0, 0644, cred, &node, &file, &attr, &intent));
+	FAILS(EIO, fs_write(&noting, rw_file, "x", 1, 0, &intent));
+	CU_ASSERT_TRUE(fs_intent_begun(&intent));
+	CU_ASSERT_FALSE(fs_intent_begun(NULL));
+}
+
 static void modes_come_clean_to_the_driver(void)
 {
 	struct fs_setattr set = {.valid = FS_SET_MODE, .mode = UINT32_MAX};
@@ -376,6 +421,9 @@ static const struct test tests[] = {
 	{"access_modes_are_checked_before_the_driver", access_modes_are_checked_before_the_driver},
 	{"a_write_of_nothing_is_an_error", a_write_of_nothing_is_an_error},
 	{"only_files_and_directories_reach_open", only_files_and_directories_reach_open},
+	{"a_file_remembers_how_it_can_be_opened_again",
+	 a_file_remembers_how_it_can_be_opened_again},
+	{"an_intent_costs_a_look_beforehand", an_intent_costs_a_look_beforehand},
 	{"modes_come_clean_to_the_driver", modes_come_clean_to_the_driver},
 	{"an_owner_of_minus_one_is_not_set", an_owner_of_minus_one_is_not_set},
 	{"what_cannot_be_set_does_not_reach_the_driver",
