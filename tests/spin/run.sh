@@ -1,0 +1,49 @@
+#!/bin/bash
+# The model of a request whose process is killed (requests.pml) holds in all its states, and each
+# mistake that can be built into it is found. Needs spin and a C compiler; about a minute.
+set -euo pipefail
+model=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/requests.pml
+command -v spin >/dev/null || {
+    echo "skipped: spin is not here"
+    exit 77
+}
+work=$(mktemp -d "${TMPDIR:-/tmp}/spin.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+die() {
+    echo "FAIL $*"
+    cat out
+    exit 1
+}
+
+# search "SPIN-OPTION..." "CC-OPTION..." "PAN-OPTION...": the verdict is in `out`.
+search() {
+    # shellcheck disable=SC2086
+    {
+        spin -a $1 "$model" && ${CC:-gcc} -w -O2 -DCOLLAPSE $2 -o pan pan.c &&
+            ./pan -m100000 $3
+    } >out 2>&1 || die "$*"
+}
+
+# holds WHAT: the search was complete and found nothing.
+holds() {
+    grep -q 'errors: 0$' out && ! grep -q 'error:\|not completed' out || die "$1"
+    echo "ok   $1: $(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' out) states"
+}
+
+# mistake NAME: it is found, by one of the model's assertions.
+mistake() {
+    search "-DCRASHES=1 -D$1" -DSAFETY -w22
+    grep -q 'assertion violated' out || die "$1 is not found"
+    echo "ok   $1 is found: $(sed -n 's/.*assertion violated *\(.*\) (at depth.*/\1/p' out)"
+}
+
+for name in NO_INTENT NO_RETAKE SHARED_FIRST REDO_LAST NO_RESUME FLUSH_APART FLUSH_LATE \
+    ANY_ORDER; do
+    mistake $name
+done
+search -DCRASHES=1 -DNP '-l -w22'
+holds 'one kill, nothing goes in circles'
+search -DCRASHES=3 -DSAFETY -w24
+holds 'three kills'
