@@ -25,8 +25,8 @@ enum op_flags {
 };
 
 struct op {
-	int (*check)(struct req *req); /* OP_DONE: no ask is needed. Changes nothing that outlives
-					  the process: a successor makes it again. */
+	int (*check)(struct req *req); /* OP_DONE: no ask is needed; OP_WAITS. Changes nothing that
+					  outlives the process: a successor makes it again. */
 	int (*ask)(struct req *req);
 	int (*commit)(struct req *req);
 	uint8_t flags;
@@ -35,6 +35,7 @@ struct op {
 };
 
 #define OP_DONE 1
+#define OP_WAITS 2 /* the check has queued the request somewhere */
 
 /* The row of a request type; NULL: not supported. */
 const struct op *op_find(uint8_t type);
@@ -48,6 +49,7 @@ int do_version_commit(struct req *req);
 int do_attach(struct req *req);
 int do_attach_ask(struct req *req);
 int do_attach_commit(struct req *req);
+int do_flush(struct req *req);
 int do_flush_commit(struct req *req);
 int do_clunk(struct req *req);
 int do_clunk_ask(struct req *req);

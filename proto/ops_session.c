@@ -58,13 +58,34 @@ int do_attach_commit(struct req *req)
 	return change_add_fid(req, t->newfid, node, t->n_uname, NULL);
 }
 
-/* Answered at once, whatever the old request does: it will not be committed or sent. A flush of
- * a Tflush or Tversion changes nothing. */
-int do_flush_commit(struct req *req)
+/* The request that a Tflush is about; NULL: it is over, or one that cannot be flushed. */
+static struct req *flushed_one(const struct req *req)
 {
 	struct req *old = req->session->by_tag[req->t.Tflush.oldtag];
 
-	if (old != NULL && old->t.type != P9_Tflush && old->t.type != P9_Tversion)
+	if (old != NULL && (old->t.type == P9_Tflush || old->t.type == P9_Tversion))
+		return NULL;
+	return old;
+}
+
+/* What is committed has to be told, and before Rflush: the lane has the reply. */
+int do_flush(struct req *req)
+{
+	struct req *old = flushed_one(req);
+
+	if (old == NULL || old->state != REQ_SENDING)
+		return OP_DONE;
+	STAILQ_INSERT_TAIL(&old->flushes, req, link);
+	return OP_WAITS;
+}
+
+/* Any other is answered at once, wherever the old request is: it will not be begun, committed or
+ * sent. */
+int do_flush_commit(struct req *req)
+{
+	struct req *old = flushed_one(req);
+
+	if (old != NULL)
 		change_flush(req, old);
 	return 0;
 }

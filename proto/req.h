@@ -62,6 +62,7 @@ struct req {
 	struct fs_cred cred;	  /* for new objects */
 	struct fs_intent *intent; /* for calls that must not be made twice; NULL: nobody succeeds */
 	bool exclusive;		  /* holds fid->busy */
+	struct req_queue flushes; /* wait until this one's reply has left */
 
 	/* What ask found. A change moves it into the session; what is left is given back. */
 	struct fs_node new_node;

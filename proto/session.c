@@ -175,6 +175,7 @@ static void req_init(struct session *session, uint32_t number, struct lane *lane
 	};
 	if (session->config.durable)
 		req->intent = &req->slot->intent;
+	STAILQ_INIT(&req->flushes);
 	TAILQ_INSERT_TAIL(&session->active, req, active);
 	session->reqs++;
 	req_charge(req, size);
@@ -373,6 +374,8 @@ static bool proceed(struct req *req, int err)
 	}
 	if (err == 0 && req->op->check != NULL)
 		err = req->op->check(req);
+	if (err == OP_WAITS)
+		return false;
 	if (err != 0 || req->op->ask == NULL) {
 		req->result = err < 0 ? err : 0;
 		return true;
@@ -602,7 +605,15 @@ void session_finish(struct req *req)
 
 void session_sent(struct req *req)
 {
+	struct req_queue flushes = STAILQ_HEAD_INITIALIZER(flushes);
+	struct req *flush;
+
+	STAILQ_CONCAT(&flushes, &req->flushes);
 	req_end(req);
+	while ((flush = STAILQ_FIRST(&flushes)) != NULL) {
+		STAILQ_REMOVE_HEAD(&flushes, link);
+		session_finish(flush);
+	}
 }
 
 /* ---- a predecessor's requests ---- */

@@ -17,7 +17,8 @@
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
-#define ARENA_LAYOUT 1 /* changes with anything below, or in link.h and ring.h that stands below */
+#define ARENA_LAYOUT 1 /* changes with anything below, or in link.h and ring.h that stands below   \
+			*/
 
 enum arena_phase {
 	ARENA_EMPTY,	 /* not connected yet: whatever stands here is nobody's */
@@ -46,8 +47,8 @@ struct arena {
 	struct saved session;
 };
 
-/* Maps the arena of `fd` (borrowed), which may be empty. -EUCLEAN: another layout, or not one of ours,
- * or its device's half is impossible; a text in `err`. */
+/* Maps the arena of `fd` (borrowed), which may be empty. -EUCLEAN: another layout, or not one of
+ * ours, or its device's half is impossible; a text in `err`. */
 int arena_map(int fd, struct arena **arena, char *err, size_t errlen);
 void arena_unmap(struct arena *arena); /* takes NULL */
 

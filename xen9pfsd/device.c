@@ -280,8 +280,8 @@ static int begin_ring(struct device_ring *ring, unsigned number, char *err, size
 	struct arena_ring *saved = ring->saved;
 	int (*init)(struct ring *, enum ring_side, struct ring_page *, void *, unsigned,
 		    struct ring_saved *) = ring->device->succeeds ? ring_resume : ring_init;
-	int ret = init(&ring->ring, RING_BACKEND, ring->page, ring->data, saved->order,
-		       &saved->own);
+	int ret =
+		init(&ring->ring, RING_BACKEND, ring->page, ring->data, saved->order, &saved->own);
 
 	return ret < 0 ? fail(err, errlen, ret, "ring %u: impossible indices", number) : 0;
 }

@@ -17,8 +17,8 @@ struct sweep {
 /* Notes a descriptor that stays. */
 void sweep_keep(void *sweep, int fd);
 
-/* Closes every descriptor from `first` on that was not noted, and frees the notes. -EUCLEAN: one was
- * noted twice, so the notes are wrong, and nothing was closed. -ENOMEM: the same. */
+/* Closes every descriptor from `first` on that was not noted, and frees the notes. -EUCLEAN: one
+ * was noted twice, so the notes are wrong, and nothing was closed. -ENOMEM: the same. */
 int sweep_close(struct sweep *sweep, int first);
 
 #endif

@@ -297,10 +297,10 @@ static void stop_does_not_wait_for_a_stuck_ask(void)
 
 	close_gate(w);
 	post(w, 1, getattr());
-	post(w, 2, T(flush, .oldtag = 1));
-	await_reply(w, 2, 1);
 	while (atomic_load(&w->gate.waiting) == 0)
 		sched_yield();
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
 	pthread_mutex_lock(&w->lock);
 	w->stop = w->at_once = true;
 	pthread_mutex_unlock(&w->lock);

@@ -265,7 +265,7 @@ static void flushed_open_does_not_leave_a_file_open(void)
 	stage_close(s);
 }
 
-static void flush_of_a_reply_that_waits_for_the_ring_drops_it(void)
+static void flush_of_a_reply_that_waits_for_the_ring_follows_it(void)
 {
 	struct stage *s = stage_open();
 	unsigned before = s->replies;
@@ -275,7 +275,8 @@ static void flush_of_a_reply_that_waits_for_the_ring_drops_it(void)
 	ask(s, 1);
 	submit(s, 2, T(flush, .oldtag = 1));
 	let_go(s);
-	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(s->replies, before + 2);
+	CU_ASSERT_EQUAL(s->reply[before % REPLIES].type, P9_Rgetattr);
 	CU_ASSERT_EQUAL(last(s)->type, P9_Rflush);
 	stage_close(s);
 }
@@ -463,8 +464,8 @@ static const struct test tests[] = {
 	{"flushed_request_is_never_answered_and_leaves_nothing",
 	 flushed_request_is_never_answered_and_leaves_nothing},
 	{"flushed_open_does_not_leave_a_file_open", flushed_open_does_not_leave_a_file_open},
-	{"flush_of_a_reply_that_waits_for_the_ring_drops_it",
-	 flush_of_a_reply_that_waits_for_the_ring_drops_it},
+	{"flush_of_a_reply_that_waits_for_the_ring_follows_it",
+	 flush_of_a_reply_that_waits_for_the_ring_follows_it},
 	{"several_flushes_of_one_request_are_all_answered",
 	 several_flushes_of_one_request_are_all_answered},
 	{"second_request_with_a_tag_takes_it_over", second_request_with_a_tag_takes_it_over},
