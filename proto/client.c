@@ -216,6 +216,15 @@ struct client_transport *client_transport(struct client *client)
 	return client->transport;
 }
 
+struct client_transport *client_replace_transport(struct client *client,
+						  struct client_transport *transport)
+{
+	struct client_transport *old = client->transport;
+
+	client->transport = transport;
+	return old;
+}
+
 uint32_t client_fid_new(struct client *client)
 {
 	return numbers_take(&client->fids, P9_NOFID);
@@ -429,17 +438,13 @@ static int receive_one(struct client *client)
 	return size < 0 ? (int)size : 0;
 }
 
-/* The same, and waits for it. */
-static int receive_wait(struct client *client, int64_t deadline)
+/* Takes one message, or sleeps until there may be one. A transport may let another
+ * task take it meanwhile, so the caller looks again what has arrived. */
+static int receive_or_sleep(struct client *client, int64_t deadline)
 {
-	int result;
+	int result = receive_one(client);
 
-	while ((result = receive_one(client)) == -EAGAIN) {
-		result = wait_until(client, deadline);
-		if (result != 0)
-			break;
-	}
-	return result;
+	return result == -EAGAIN ? wait_until(client, deadline) : result;
 }
 
 /* Gives an arrival to the caller. */
@@ -461,7 +466,7 @@ int client_recv(struct client *client, struct p9_msg *reply, int timeout_ms)
 	reply->type = 0;
 	reply->tag = P9_NOTAG;
 	while (STAILQ_EMPTY(&client->arrived)) {
-		int result = receive_wait(client, deadline);
+		int result = receive_or_sleep(client, deadline);
 
 		if (result != 0)
 			return result;
@@ -488,7 +493,7 @@ int client_await(struct client *client, uint16_t tag, struct p9_msg *reply)
 	struct arrival *arrival;
 
 	while ((arrival = find_arrival(client, tag)) == NULL) {
-		int result = receive_wait(client, deadline);
+		int result = receive_or_sleep(client, deadline);
 
 		if (result != 0)
 			return result;

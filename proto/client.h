@@ -77,6 +77,11 @@ uint32_t client_msize(const struct client *client);
 unsigned client_in_flight(const struct client *client);
 struct client_transport *client_transport(struct client *client);
 
+/* Puts another transport in the place of the one that is there, which is given back: for one that
+ * stands between. It has the same lanes and max_size. */
+struct client_transport *client_replace_transport(struct client *client,
+						  struct client_transport *transport);
+
 /* ---- level one ---- */
 
 /* Sends `msg`, whose tag it chooses and stores. While there is no room, it receives. */
