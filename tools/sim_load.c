@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/util.h"
 #include "tools/sim_verb.h"
@@ -66,33 +65,16 @@ struct load {
 	char dir_name[64];
 };
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-/* splitmix64. */
-static uint64_t scramble(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static uint64_t next_random(struct load *load)
 {
-	return scramble(load->random++);
+	return sim_scramble(load->random++);
 }
 
 /* ---- content ---- */
 
 static void fill_block(uint8_t *buf, size_t size, uint64_t block, uint32_t writes)
 {
-	uint64_t seed = scramble(block << 24 ^ writes);
+	uint64_t seed = sim_scramble(block << 24 ^ writes);
 
 	for (size_t i = 0; i < size; i += sizeof(seed)) {
 		uint64_t word = seed + i;
@@ -103,7 +85,7 @@ static void fill_block(uint8_t *buf, size_t size, uint64_t block, uint32_t write
 
 static bool block_is(const uint8_t *buf, size_t size, uint64_t block, uint32_t writes)
 {
-	uint64_t seed = scramble(block << 24 ^ writes);
+	uint64_t seed = sim_scramble(block << 24 ^ writes);
 
 	for (size_t i = 0; i < size; i += sizeof(seed)) {
 		uint64_t word;
@@ -286,7 +268,7 @@ static int start_operation(struct load *load, struct slot *slot)
 	slot->operation = load->only != NULL ? load->only
 					     : &operations[next_random(load) % countof(operations)];
 	slot->step = 0;
-	slot->start = now_us();
+	slot->start = sim_now_us();
 	if (slot->operation->uses_block)
 		slot->block = take_block(load);
 	if (slot->operation->uses_fid)
@@ -301,7 +283,7 @@ static int end_operation(struct load *load, struct slot *slot)
 	if (slot->operation->uses_fid)
 		client_fid_free(load->client, slot->fid);
 	slot->operation = NULL;
-	return count_latency(load, now_us() - slot->start);
+	return count_latency(load, sim_now_us() - slot->start);
 }
 
 /* Says what was wrong, of the first few. */
@@ -342,13 +324,13 @@ static int take_reply(struct load *load, bool more)
 
 static int run_slots(struct load *load, uint64_t seconds)
 {
-	int64_t end = now_us() + (int64_t)seconds * 1000000;
+	int64_t end = sim_now_us() + (int64_t)seconds * 1000000;
 	int result = 0;
 
 	for (unsigned i = 0; result == 0 && i < load->depth; i++)
 		result = start_operation(load, &load->slot[i]);
 	while (result == 0 && client_in_flight(load->client) > 0)
-		result = take_reply(load, now_us() < end);
+		result = take_reply(load, sim_now_us() < end);
 	return result;
 }
 
@@ -440,10 +422,10 @@ static void print_figures(struct load *load, int64_t us)
 /* The load itself and what it left in the file. */
 static int run_and_verify(struct load *load, uint64_t seconds)
 {
-	int64_t start = now_us();
+	int64_t start = sim_now_us();
 	int result = run_slots(load, seconds);
 
-	print_figures(load, now_us() - start);
+	print_figures(load, sim_now_us() - start);
 	if (result != 0)
 		return sim_fail(load->call, result, "the load was cut short");
 	result = verify_file(load);

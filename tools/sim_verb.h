@@ -40,7 +40,7 @@ struct sim_verb {
 };
 
 extern const struct sim_verb sim_toolstack_verbs[], sim_files_verbs[], sim_load_verbs[],
-	sim_day_verbs[], sim_misbehave_verbs[];
+	sim_day_verbs[], sim_misbehave_verbs[], sim_torture_verbs[];
 
 /* Says on stderr what did not work, and why (-errno, or 0 for no reason); returns 1. */
 int sim_fail(const struct sim_call *call, int result, const char *format, ...)
@@ -51,6 +51,11 @@ int sim_number(const struct sim_call *call, const char *what, const char *text, 
 
 /* The number of an option, or `other`; a bad one is said on stderr, and `*bad` set. */
 uint64_t sim_option(const struct sim_call *call, int key, uint64_t other, bool *bad);
+
+int64_t sim_now_us(void);
+
+/* Numbers that look random, one for each `x` (splitmix64). */
+uint64_t sim_scramble(uint64_t x);
 
 /* A descriptor that is readable once SIGTERM or SIGINT has come; -errno. */
 int sim_stop_fd(void);

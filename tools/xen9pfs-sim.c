@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 
 #include "common/util.h"
 #include "tools/sim_verb.h"
 
 static const struct sim_verb *const tables[] = {
-	sim_toolstack_verbs, sim_files_verbs, sim_load_verbs, sim_day_verbs, sim_misbehave_verbs,
+	sim_toolstack_verbs, sim_files_verbs,	  sim_load_verbs,
+	sim_day_verbs,	     sim_misbehave_verbs, sim_torture_verbs,
 };
 
 /* ---- what verbs use ---- */
@@ -74,6 +76,22 @@ uint64_t sim_option(const struct sim_call *call, int key, uint64_t other, bool *
 	if (call->option[key] != NULL && sim_number(call, what, call->option[key], &number) != 0)
 		*bad = true;
 	return number;
+}
+
+int64_t sim_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+uint64_t sim_scramble(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
 }
 
 int sim_stop_fd(void)
