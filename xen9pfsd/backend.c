@@ -408,11 +408,11 @@ void backend_quit(struct backend *backend, int64_t now_ms)
 	set_state(backend, HANDSHAKE_STOPPING);
 }
 
-void backend_hold(struct backend *backend, int64_t now_ms)
+void backend_hold(struct backend *backend)
 {
 	backend->quitting = true;
 	backend->held = false;
-	process_hold(&backend->process, now_ms);
+	process_hold(&backend->process);
 }
 
 void backend_detach(struct backend *backend)

@@ -79,7 +79,7 @@ void backend_timeout(struct backend *backend, int64_t now_ms);
 /* The daemon ends: begins nothing new, and closes what is connected, or leaves it to wait for the
  * next daemon. */
 void backend_quit(struct backend *backend, int64_t now_ms);
-void backend_hold(struct backend *backend, int64_t now_ms);
+void backend_hold(struct backend *backend);
 
 /* Closes the device for good. */
 void backend_detach(struct backend *backend);

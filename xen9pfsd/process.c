@@ -22,6 +22,7 @@
 
 #define HELLO_PATIENCE_MS 5000 /* for whoever lives to answer a new supervisor */
 #define CALL_AGAIN_MS 100
+#define ORPHAN_MS 50	       /* for a worker to die with its keeper, if it does */
 #define OFFER_PATIENCE_MS 5000 /* for a new keeper to say whether it can take over */
 #define STOP_PATIENCE_MS 3000  /* for processes to end by themselves */
 #define LIMIT_PERIOD_MS 60000
@@ -148,8 +149,9 @@ static int peer_spawn(const struct process *p, struct process_peer *peer, int ex
 	posix_spawnattr_init(&attr);
 	sigemptyset(&none);
 	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	/* A session, and so a group, of its own: in ours, the kernel would hang it up when we end
+	 * while it is stopped. */
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
 	err = posix_spawn(&peer->pid, program, &actions, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
@@ -371,16 +373,16 @@ static void refused(struct process *p, int64_t now_ms)
 
 /* ---- holding, stopping ---- */
 
-void process_hold(struct process *p, int64_t now_ms)
+void process_hold(struct process *p)
 {
 	const struct control_msg msg = {.type = CONTROL_HOLD};
 
-	(void)now_ms;
 	p->hold_wanted = true;
 	if (p->state != PROCESS_SERVING)
 		return;
 	control_send(p->now.control, &msg, NULL, 0);
-	p->state = PROCESS_HOLDING;
+	/* A worker without a keeper goes on serving until somebody calls it. */
+	p->state = p->now.pidfd >= 0 ? PROCESS_HOLDING : PROCESS_HELD;
 }
 
 bool process_is_held(const struct process *p)
@@ -426,12 +428,12 @@ static enum process_news nonsense(struct process *p, struct process_peer *peer, 
 	return PROCESS_NO_NEWS;
 }
 
-static enum process_news serves(struct process *p, int64_t now_ms)
+static enum process_news serves(struct process *p)
 {
 	p->was_ready = true;
 	p->state = PROCESS_SERVING;
 	if (p->hold_wanted)
-		process_hold(p, now_ms);
+		process_hold(p);
 	return PROCESS_IS_READY;
 }
 
@@ -440,7 +442,7 @@ static enum process_news current_says(struct process *p, const struct control_ms
 {
 	switch (msg->type) {
 	case CONTROL_READY:
-		return p->state == PROCESS_STARTING ? serves(p, now_ms) : PROCESS_NO_NEWS;
+		return p->state == PROCESS_STARTING ? serves(p) : PROCESS_NO_NEWS;
 	case CONTROL_HELD:
 		if (p->state != PROCESS_HOLDING)
 			break;
@@ -470,7 +472,7 @@ static enum process_news successor_says(struct process *p, const struct control_
 	}
 	if (msg->type == CONTROL_READY && p->state == PROCESS_MOVING) {
 		succeed(p, now_ms);
-		return serves(p, now_ms);
+		return serves(p);
 	}
 	if (msg->type != CONTROL_FAILED)
 		return nonsense(p, &p->next, now_ms);
@@ -592,7 +594,7 @@ static enum process_news adopted(struct process *p, const struct control_hello *
 	process_say(p, LOG_LEVEL_INFO, "adopted its keeper %d%s", pid,
 		    hello->held ? ", which holds" : "");
 	if (!hello->held && !p->prove)
-		return serves(p, now_ms);
+		return serves(p);
 	resume(p);
 	return PROCESS_NO_NEWS;
 }
@@ -646,6 +648,7 @@ static enum process_news all_gone(struct process *p)
 	bool keep = p->session;
 
 	drop_offer(p);
+	p->again_ms = 0;
 	peer_close(&p->now);
 	peer_close(&p->next);
 	if (!keep) {
@@ -686,10 +689,9 @@ static void keeper_ended(struct process *p, int64_t now_ms)
 		return;
 	switch (p->state) {
 	case PROCESS_SERVING:
-		orphaned(p, now_ms);
+		p->again_ms = now_ms + ORPHAN_MS;
 		break;
 	case PROCESS_HOLDING:
-		/* The worker goes on serving until somebody calls it. */
 		p->state = PROCESS_HELD;
 		break;
 	case PROCESS_STOPPING:
@@ -768,8 +770,13 @@ static void stop_hard(struct process *p, int64_t now_ms)
 
 enum process_news process_timeout(struct process *p, int64_t now_ms)
 {
-	if (p->again_ms != 0 && now_ms >= p->again_ms && now_ms < p->deadline_ms)
-		return call(p, now_ms);
+	if (p->again_ms != 0 && now_ms >= p->again_ms) {
+		p->again_ms = 0;
+		if (p->state == PROCESS_CALLING && now_ms < p->deadline_ms)
+			return call(p, now_ms);
+		if (p->state == PROCESS_SERVING && p->now.pidfd < 0 && p->now.control >= 0)
+			orphaned(p, now_ms);
+	}
 	if (p->deadline_ms == 0 || now_ms < p->deadline_ms)
 		return PROCESS_NO_NEWS;
 	p->deadline_ms = 0;

@@ -74,7 +74,7 @@ struct process {
 	unsigned restarts;		/* keepers that replaced others */
 
 	int64_t deadline_ms; /* 0: none */
-	int64_t again_ms;    /* 0: no; else: call once more */
+	int64_t again_ms;    /* 0: none; else: look, or call, once more */
 	int64_t lost_since_ms, orphaned_since_ms;
 	unsigned lost, orphaned; /* since then: both are limited */
 };
@@ -111,7 +111,7 @@ bool process_moving(const struct process *p);
 
 /* Everything is to stay, nobody to serve; process_is_held(), also when that is all there is to
  * hope for. */
-void process_hold(struct process *p, int64_t now_ms);
+void process_hold(struct process *p);
 bool process_is_held(const struct process *p);
 
 /* The session ends; PROCESS_HAS_ENDED follows. */

@@ -369,7 +369,7 @@ static void leave(struct supervisor *s)
 	s->ending = LEAVING;
 	s->deadline_ms = nodes_now() + HOLD_PATIENCE_MS;
 	TAILQ_FOREACH (b, &s->backends, link)
-		backend_hold(b, nodes_now());
+		backend_hold(b);
 }
 
 static void quit(struct supervisor *s)
