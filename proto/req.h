@@ -26,6 +26,8 @@ struct lane;
 struct op;
 struct session;
 
+#define REQ_LANES_MAX 8
+
 enum req_state {
 	REQ_ARRIVED, /* being received, checked or parked behind another request */
 	REQ_ASKING,  /* with the executor */
@@ -63,6 +65,7 @@ struct req {
 	struct fs_intent *intent; /* for calls that must not be made twice; NULL: nobody succeeds */
 	bool exclusive;		  /* holds fid->busy */
 	struct req_queue flushes; /* wait until this one's reply has left */
+	uint32_t mark[REQ_LANES_MAX]; /* the lane's own */
 
 	/* What ask found. A change moves it into the session; what is left is given back. */
 	struct fs_node new_node;

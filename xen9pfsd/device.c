@@ -24,6 +24,8 @@
 
 #define BURST 64 /* messages taken from one ring before the others have their turn */
 
+_Static_assert(CONTROL_RINGS_MAX <= REQ_LANES_MAX, "a mark for each ring");
+
 struct device_ring {
 	struct lane lane;
 	struct device *device;
@@ -32,6 +34,7 @@ struct device_ring {
 	struct ring_page *page;
 	void *data;
 	struct req_queue unsent;
+	struct req_queue held; /* Rflush; see hold_flush() */
 	struct runner_task round_end;
 	bool notify;
 	bool more; /* messages may be left in the ring */
@@ -162,20 +165,69 @@ static void put_unsent(struct device_ring *ring)
 	}
 }
 
+/* The guest may use a tag again once it has Rflush. An older reply to that tag could still lie in
+ * another ring, unread, and be taken for the new request's: so Rflush waits until what the other
+ * rings hold now has been taken. A frontend notifies when it has. */
+static void hold_flush(struct device_ring *ring, struct req *req)
+{
+	struct device *device = ring->device;
+
+	for (unsigned i = 0; i < device->rings; i++)
+		req->mark[i] = device->ring[i].saved->own.prod;
+	STAILQ_INSERT_TAIL(&ring->held, req, link);
+}
+
+static bool marks_passed(const struct device_ring *ring, const struct req *req)
+{
+	const struct device *device = ring->device;
+
+	for (unsigned i = 0; i < device->rings; i++) {
+		if (&device->ring[i] != ring && !ring_consumed(&device->ring[i].ring, req->mark[i]))
+			return false;
+	}
+	return true;
+}
+
+static void release_held(struct device_ring *ring)
+{
+	struct req *req;
+
+	while ((req = STAILQ_FIRST(&ring->held)) != NULL &&
+	       (ring->device->is_broken || marks_passed(ring, req))) {
+		STAILQ_REMOVE_HEAD(&ring->held, link);
+		STAILQ_INSERT_TAIL(&ring->unsent, req, link);
+	}
+}
+
 static void ring_send(struct lane *lane, struct req *req)
 {
 	struct device_ring *ring = container_of(lane, struct device_ring, lane);
 
-	STAILQ_INSERT_TAIL(&ring->unsent, req, link);
+	if (req->out[4] == P9_Rflush)
+		hold_flush(ring, req);
+	else
+		STAILQ_INSERT_TAIL(&ring->unsent, req, link);
+	release_held(ring);
 	put_unsent(ring);
 	runner_later(ring->device->runner, &ring->round_end);
 }
 
 /* ---- events ---- */
 
+/* The guest may have taken replies, which lets others go, here and in other rings. */
+static void send_on(struct device *device)
+{
+	for (unsigned i = 0; i < device->rings; i++) {
+		release_held(&device->ring[i]);
+		put_unsent(&device->ring[i]);
+		if (device->ring[i].notify)
+			runner_later(device->runner, &device->ring[i].round_end);
+	}
+}
+
 static void serve(struct device_ring *ring)
 {
-	put_unsent(ring);
+	send_on(ring->device);
 	take(ring);
 	runner_later(ring->device->runner, &ring->round_end);
 }
@@ -384,6 +436,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 			.round_end.run = ring_round_end,
 		};
 		STAILQ_INIT(&d->ring[i].unsent);
+		STAILQ_INIT(&d->ring[i].held);
 	}
 	ret = map_rings(d, start, err, errlen);
 	if (ret < 0)
@@ -482,6 +535,7 @@ void device_disconnect(struct device *device)
 	if (device->source.fd >= 0)
 		runner_remove(device->runner, &device->source);
 	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
+		release_held(&device->ring[i]);
 		put_unsent(&device->ring[i]);
 		ring_unmap(&device->ring[i]);
 	}

@@ -194,3 +194,10 @@ bool ring_was_put(const struct ring *ring, uint32_t at)
 {
 	return ring->own->prod != at;
 }
+
+bool ring_consumed(const struct ring *ring, uint32_t end)
+{
+	uint32_t prod = ring->own->prod;
+
+	return prod - load_once(ring->put_cons) <= prod - end;
+}

@@ -123,6 +123,9 @@ bool ring_retake(struct ring *ring, uint32_t at, uint32_t size);
  * ring_half(). The peer has to be notified some time after. */
 int ring_put(struct ring *ring, const void *buf, uint32_t size);
 
+/* Has the peer taken everything that was put before position `end`? */
+bool ring_consumed(const struct ring *ring, uint32_t end);
+
 /* Did the predecessor put the message that was to begin at `at`? */
 bool ring_was_put(const struct ring *ring, uint32_t at);
 
