@@ -407,9 +407,10 @@ static bool start(struct req *req)
 	return proceed(req, err);
 }
 
-static uint16_t tag_of(const struct req *req)
+static void read_header(struct req *req)
 {
-	return (uint16_t)(req->in[5] | req->in[6] << 8);
+	req->t.type = req->in[4];
+	req->t.tag = (uint16_t)(req->in[5] | req->in[6] << 8);
 }
 
 /* Two requests with one tag: the client has given the first one up (spec of Linux: a second
@@ -418,7 +419,7 @@ static void claim_tag(struct req *req)
 {
 	struct req **owner = &req->session->by_tag[req->t.tag];
 
-	if (*owner != NULL)
+	if (*owner != NULL && *owner != req)
 		req_flush(*owner);
 	*owner = req;
 }
@@ -439,8 +440,7 @@ static int decode(struct req *req)
 {
 	bool in_place = req->in[4] == P9_Twrite;
 
-	req->t.type = req->in[4];
-	req->t.tag = tag_of(req);
+	read_header(req);
 	if (!in_place && req->text_room < req->in_size) {
 		free(req->text);
 		req->text_room = req->in_size > TEXT_MIN ? req->in_size : TEXT_MIN;
@@ -640,6 +640,7 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 {
 	struct slot *slot = &session->saved->slot[number];
 	struct lane *lane = lanes[slot->lane];
+	struct req *req = &session->req[number];
 
 	if (slot->state == SLOT_TAKING) {
 		lane->retake(lane, slot->at, slot->in_size);
@@ -657,7 +658,10 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 		return false;
 	req_init(session, number, lane, slot->in_size);
 	if (slot->state == SLOT_ASKING)
-		take_up_held(&session->req[number]);
+		take_up_held(req);
+	/* Before any goes on: a Tflush may be further than the request it is about. */
+	read_header(req);
+	claim_tag(req);
 	return true;
 }
 
@@ -716,7 +720,6 @@ static void resume_asking(struct req *req)
 	struct p9_fids names;
 	int err = understand(req);
 
-	claim_tag(req);
 	req->result = err;
 	if (err == 0) {
 		names = p9_fids(&req->t);
@@ -730,20 +733,21 @@ static void resume_asking(struct req *req)
 
 static void resume_sending(struct req *req)
 {
-	req->t.tag = tag_of(req);
-	claim_tag(req);
 	req->out_size = req->slot->out_size;
 	req->state = REQ_SENDING;
 	req->lane->send(req->lane, req);
 }
 
-/* What was asked comes first: of those that need a fid for themselves it has it. */
+/* Resuming one may end others: a Tflush whose request it is. */
 static void resume(struct session *session, uint32_t state)
 {
-	struct req *req, *next;
+	struct req *list[SESSION_REQS_MAX], *req;
+	unsigned count = 0;
 
-	for (req = TAILQ_FIRST(&session->active); req != NULL; req = next) {
-		next = TAILQ_NEXT(req, active);
+	TAILQ_FOREACH (req, &session->active, active)
+		list[count++] = req;
+	for (unsigned i = 0; i < count; i++) {
+		req = list[i];
 		if (req->state != REQ_ARRIVED || req->slot->state != state)
 			continue;
 		if (state == SLOT_SENDING)
@@ -755,6 +759,7 @@ static void resume(struct session *session, uint32_t state)
 	}
 }
 
+/* What was asked comes first: of those that need a fid for themselves it has it. */
 void session_resume(struct session *session)
 {
 	resume(session, SLOT_SENDING);

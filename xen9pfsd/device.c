@@ -51,7 +51,7 @@ struct device {
 	void *arg;
 	bool is_broken;
 	bool paused;
-	bool draining; /* see take_others() */
+	struct req_queue flushes; /* taken, not received */
 	unsigned rings;
 	struct device_ring ring[CONTROL_RINGS_MAX];
 };
@@ -66,33 +66,19 @@ static void device_break(struct device *device, const char *why)
 
 /* ---- out of the ring, into the session ---- */
 
-static void take(struct device_ring *ring);
-
-/* A Tflush may overtake its request, which lies in another ring: rings have no order among them.
- * It was published before the flush, so it is there by now. */
-static void take_others(struct device_ring *ring)
+/* A Tflush waits until what the other rings hold was taken; see take_flushes(). */
+static void receive(struct device_ring *ring, struct req *req)
 {
-	struct device *device = ring->device;
-
-	if (device->draining)
-		return;
-	device->draining = true;
-	for (unsigned i = 0; i < device->rings; i++) {
-		if (&device->ring[i] == ring)
-			continue;
-		take(&device->ring[i]);
-		runner_later(device->runner, &device->ring[i].round_end);
-	}
-	device->draining = false;
+	if (req->in[4] == P9_Tflush)
+		STAILQ_INSERT_TAIL(&ring->device->flushes, req, link);
+	else
+		session_receive(req);
 }
 
 static void take_one(struct device_ring *ring, const struct ring_message *msg)
 {
-	struct req *req;
+	struct req *req = session_request(ring->device->session, &ring->lane, msg->size);
 
-	if (msg->header[4] == P9_Tflush)
-		take_others(ring);
-	req = session_request(ring->device->session, &ring->lane, msg->size);
 	/* Too many are under way: the message stays until one of them is done. */
 	if (req == NULL) {
 		ring->more = true;
@@ -105,17 +91,15 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 	ring_advance(&ring->ring, msg->size);
 	CRASH_POINT();
 	ring->notify = true;
-	session_receive(req);
+	receive(ring, req);
 }
 
-static void take(struct device_ring *ring)
+static void take_burst(struct device_ring *ring)
 {
 	struct session *session = ring->device->session;
 	struct ring_message msg;
 
 	ring->more = false;
-	if (ring->device->paused)
-		return;
 	for (int i = 0; i < BURST && !ring->more && !ring->device->is_broken; i++) {
 		int got = ring_peek(&ring->ring, session_max_message(session), &msg);
 
@@ -126,6 +110,55 @@ static void take(struct device_ring *ring)
 		take_one(ring, &msg);
 	}
 	ring->more = true;
+}
+
+/* Takes at least what is in the ring now, which is no more than a half; unless the session is full.
+ */
+static void drain(struct device_ring *ring)
+{
+	const struct device *device = ring->device;
+	uint32_t start = ring->saved->own.cons;
+
+	do
+		take_burst(ring);
+	while (ring->more && !device->is_broken && !session_full(device->session) &&
+	       ring->saved->own.cons - start < ring->ring.half);
+	runner_later(device->runner, &ring->round_end);
+}
+
+/* A Tflush may overtake its request, which lies in another ring: rings have no order among them.
+ * It was published before the flush, so it is there by now. */
+static void take_flushes(struct device *device)
+{
+	struct req *flush;
+
+	for (int i = 0; i < BURST && (flush = STAILQ_FIRST(&device->flushes)) != NULL; i++) {
+		STAILQ_REMOVE_HEAD(&device->flushes, link);
+		for (unsigned n = 0; n < device->rings; n++)
+			drain(&device->ring[n]);
+		session_receive(flush);
+	}
+}
+
+/* Nothing more is taken. */
+static void receive_flushes(struct device *device)
+{
+	struct req *flush;
+
+	while ((flush = STAILQ_FIRST(&device->flushes)) != NULL) {
+		STAILQ_REMOVE_HEAD(&device->flushes, link);
+		session_receive(flush);
+	}
+}
+
+static void take(struct device_ring *ring)
+{
+	if (ring->device->paused)
+		return;
+	take_burst(ring);
+	take_flushes(ring->device);
+	if (!STAILQ_EMPTY(&ring->device->flushes))
+		ring->more = true;
 }
 
 /* ---- out of the session, into the ring ---- */
@@ -423,6 +456,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 	if (!d->succeeds)
 		arena->rings = start->rings;
 	d->rings = arena->rings;
+	STAILQ_INIT(&d->flushes);
 	d->source.fd = -1;
 	for (unsigned i = 0; i < d->rings; i++) {
 		d->ring[i] = (struct device_ring){
@@ -511,6 +545,7 @@ int device_start(struct device *device)
 void device_pause(struct device *device)
 {
 	device->paused = true;
+	receive_flushes(device);
 }
 
 static void ring_unmap(struct device_ring *ring)
@@ -534,6 +569,7 @@ void device_disconnect(struct device *device)
 	device->is_broken = true;
 	if (device->source.fd >= 0)
 		runner_remove(device->runner, &device->source);
+	receive_flushes(device);
 	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
 		release_held(&device->ring[i]);
 		put_unsent(&device->ring[i]);
