@@ -201,9 +201,11 @@ static int renew_pair(void)
 	return err < 0 ? err : put_fd(pair[1], KEEPER_REPORTS);
 }
 
+/* A semaphore: each child is let go with 1, and a standby is woken with another 1, which may come
+ * before it has taken the first. */
 static int renew_wake(void)
 {
-	int fd = eventfd(0, EFD_CLOEXEC);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
 
 	return fd < 0 ? -errno : put_fd(fd, KEEPER_WAKE);
 }
@@ -516,6 +518,7 @@ static void follow(struct keeper *k, enum keeper_verdict verdict, const char *wh
 		break;
 	case KEEPER_PAUSE:
 		k->phase = HELD;
+		k->order = 0;
 		tell(k, CONTROL_HELD, "");
 		break;
 	case KEEPER_COMMIT:
@@ -632,17 +635,20 @@ static int hand_over_held(struct keeper *k)
 	return err;
 }
 
-static int order_handover(struct keeper *k, int sock)
+static int order_handover(struct keeper *k, int *sock)
 {
 	const struct control_msg msg = {.type = CONTROL_HANDOVER};
 	const int fd = KEEPER_HANDOVER;
 	int err;
 
+	if (*sock < 0)
+		return -EBADMSG;
 	if (k->order != 0 || k->handing)
 		return -EBUSY;
-	/* We keep a copy: the last word is ours. */
-	if (dup3(sock, KEEPER_HANDOVER, O_CLOEXEC) < 0)
-		return -errno;
+	/* We keep it: the last word is ours. */
+	err = put_fd(take_fd(sock), KEEPER_HANDOVER);
+	if (err < 0)
+		return err;
 	if (k->phase == HELD)
 		return hand_over_held(k);
 	end_standby(k);
@@ -654,7 +660,7 @@ static int order_handover(struct keeper *k, int sock)
 	return err;
 }
 
-static void obey(struct keeper *k, const struct control_msg *msg, int sock)
+static void obey(struct keeper *k, const struct control_msg *msg, int *sock)
 {
 	int err = 0;
 
@@ -692,7 +698,7 @@ static void take_order(struct keeper *k)
 	int got = control_recv(KEEPER_CONTROL, &msg, fds);
 
 	if (got == 1)
-		obey(k, &msg, fds[0]);
+		obey(k, &msg, &fds[0]);
 	else if (got == -EBADF || got == -ENOTSOCK)
 		defend(k);
 	else if (got != -EAGAIN && got != -EINTR)

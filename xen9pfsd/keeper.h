@@ -29,7 +29,7 @@ enum keeper_fd {
 	KEEPER_SELF,	 /* pidfd of the keeper, so that the others notice its death */
 	KEEPER_WORKER,	 /* pidfd of the worker */
 	KEEPER_STANDBY,	 /* pidfd of the standby */
-	KEEPER_WAKE,	 /* eventfd: 1 is written when the standby becomes the worker */
+	KEEPER_WAKE,	 /* eventfd (semaphore): readable when the standby becomes the worker */
 	KEEPER_HANDOVER, /* the socket of a handover under way */
 	KEEPER_FDS = 16,
 };
