@@ -267,7 +267,6 @@ static void limit_files(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= KEEPER_FDS + KEEPER_RESERVE)
 		return;
 	limit.rlim_cur -= KEEPER_RESERVE;
-	limit.rlim_max = limit.rlim_cur;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		log_warning("cannot lower the limit of open files: %s", strerror(errno));
 }

@@ -16,16 +16,20 @@ int main(int argc, char **argv)
 {
 	struct config config;
 	char text[512];
-	int status = EXIT_FAILURE;
+	int status;
 
 	log_init("xen9pfsd", "", LOG_LEVEL_INFO);
-	if (config_read(&config, argc, argv, text, sizeof(text)) < 0)
+	if (config_read(&config, argc, argv, text, sizeof(text)) < 0) {
 		log_error("%s", text);
-	else if (config.share)
-		status = keeper_main();
-	else
-		status = config.verb == CONFIG_SERVE ? supervisor_main(&config, argv)
-						     : verb_main(&config);
+		config_free(&config);
+		return EXIT_FAILURE;
+	}
+	/* A keeper's workers are copies of it: it keeps nothing that they do not need. */
+	if (config.share) {
+		config_free(&config);
+		return keeper_main();
+	}
+	status = config.verb == CONFIG_SERVE ? supervisor_main(&config, argv) : verb_main(&config);
 	config_free(&config);
 	return status;
 }

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * under_valgrind.c - preloaded into programs that run under valgrind 3.19, which knows neither
- * openat2(2) nor pidfd_open(2) and executes itself for /proc/self/exe: the same by older means.
- * For tests of the process alone: paths are not held beneath their tree here.
+ * openat2(2) nor pidfd_open(2) nor clone3(2) and executes itself for /proc/self/exe: the same by
+ * older means. For tests of the process alone: paths are not held beneath their tree here, and a
+ * keeper and its worker have a table of descriptors each.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define SPARE_FD 15 /* a keeper's number that is not in use; a worker closes what is above */
 
 /* Readable, with an end of file, once the last child that was spawned has ended. */
 static int child_end = -1;
@@ -47,6 +53,33 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 	return err;
 }
 
+/* A worker: what stands for its pidfd is readable when it has ended. */
+static long clone_by_fork(const struct clone_args *args)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], SPARE_FD);
+		close(ends[0]);
+	} else {
+		*(int *)(uintptr_t)args->pidfd = ends[0];
+	}
+	close(ends[1]);
+	return pid;
+}
+
+int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	int (*wait_for)(idtype_t, id_t, siginfo_t *, int) = dlsym(RTLD_NEXT, "waitid");
+
+	return type == P_PIDFD ? wait_for(P_ALL, 0, info, options)
+			       : wait_for(type, id, info, options);
+}
+
 long syscall(long number, ...)
 {
 	long (*call)(long, ...) = dlsym(RTLD_NEXT, "syscall");
@@ -57,8 +90,11 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		arg[i] = va_arg(args, long);
 	va_end(args);
+	/* A keeper asks for its own, which its worker looks at. */
 	if (number == SYS_pidfd_open)
-		return child_end;
+		return child_end >= 0 ? child_end : eventfd(0, EFD_CLOEXEC);
+	if (number == SYS_clone3)
+		return clone_by_fork((const struct clone_args *)arg[0]);
 	if (number == SYS_openat2) {
 		const struct open_how *how = (const struct open_how *)arg[2];
 

@@ -30,9 +30,11 @@ TEXT
         "--suppressions=$work/suppressions" "--log-file=$work/valgrind.%p")
 }
 
-# What valgrind has against a process: nothing but descriptors that came from outside.
+# What valgrind has against a process: nothing but descriptors that came from outside, and those
+# with fixed numbers, which a keeper and its worker have to the end.
 complaints() { # FILE
-    grep -E '^==[0-9]+== .' "$1" |
+    awk '/^==[0-9]+== Open / { fixed = / ([3-9]|1[0-5]):/ } /^==[0-9]+== $/ { fixed = 0 } !fixed' "$1" |
+        grep -E '^==[0-9]+== .' |
         grep -vE '== +<inherited from parent>|FILE DESCRIPTORS: ' |
         # A descriptor that is inherited says so in the next line; one that is not has a stack.
         grep -E '(Invalid|uninitialised|lost|blocks are|reachable|[[:space:]](at|by) 0x)' || true

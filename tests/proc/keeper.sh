@@ -1,0 +1,73 @@
+#!/bin/bash
+# A share's worker dies: its keeper starts another one, until it has reason not to.
+# shellcheck source-path=SCRIPTDIR source=../lib/bus.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/bus.sh"
+
+# The one keeper, and its worker.
+keeper() {
+    shares | tr -d ' '
+}
+
+worker() {
+    tr -d ' ' <"/proc/$(keeper)/task/$(keeper)/children"
+}
+
+attach_and_hold() {
+    daemon_start
+    sim --path "$share" attach --wait
+    hold guest.out
+}
+
+is_followed() { # WORKER
+    local now
+    now=$(worker)
+    [ -n "$now" ] && [ "$now" != "$1" ] && [ "$(cat "/proc/$now/comm")" = xen9pfsd-share ]
+}
+
+test_share_is_a_keeper_and_a_worker_with_one_table() {
+    attach_and_hold
+    [ "$(cat "/proc/$(keeper)/comm")" = xen9pfsd-keeper ] || fail "the keeper's name"
+    [ "$(cat "/proc/$(worker)/comm")" = xen9pfsd-share ] || fail "the worker's name"
+    [ "$(ps -o pgid= -p "$(worker)" | tr -d ' ')" = "$(keeper)" ] || fail "the group"
+    diff <(cd "/proc/$(keeper)/fd" && echo *) <(cd "/proc/$(worker)/fd" && echo *) ||
+        fail "their descriptors differ"
+    # The keeper has nothing of the guest, and one thread.
+    ! grep -q "$bus" "/proc/$(keeper)/maps" || fail "$(cat "/proc/$(keeper)/maps")"
+    [ "$(find "/proc/$(keeper)/task" -mindepth 1 -maxdepth 1 | wc -l)" = 1 ] || sanitized ||
+        fail "the keeper has threads"
+}
+
+test_killed_worker_is_followed_by_another() {
+    local first old
+    attach_and_hold
+    first=$(keeper)
+    for ((i = 1; i <= 5; i++)); do
+        old=$(worker)
+        kill -KILL "$old"
+        await "there is another worker" is_followed "$old"
+        await_log "process $old was killed by signal 9 (Killed), death number $i\$"
+        await_log "process $(worker) serves, after"
+    done
+    [ "$(keeper)" = "$first" ] || fail "the keeper is another one"
+    [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
+}
+
+test_worker_that_smells_of_an_attack_is_not_followed() {
+    attach_and_hold
+    kill -SYS "$(worker)"
+    await_log 'closed: .*looks like an attack'
+    await_back 56 1
+    finish "$pid" || true
+    await "the share is buried" no_shares
+}
+
+test_memory_shortage_takes_the_worker_first() {
+    local inherited
+    attach_and_hold
+    inherited=$(cat "/proc/$daemon_pid/oom_score_adj")
+    [ "$(cat "/proc/$(worker)/oom_score_adj")" = "$inherited" ] || fail "the worker's score"
+    (echo -900 >/proc/self/oom_score_adj) 2>/dev/null || skip "may not lower scores"
+    [ "$(cat "/proc/$(keeper)/oom_score_adj")" = -900 ] || fail "the keeper's score"
+}
+
+run_tests "$@"
