@@ -643,20 +643,24 @@ static enum process_news unanswered(struct process *p, int64_t now_ms)
 
 /* ---- what has happened ---- */
 
-static enum process_news all_gone(struct process *p)
+static enum process_news all_gone(struct process *p, int64_t now_ms)
 {
-	bool keep = p->session;
-
 	drop_offer(p);
 	p->again_ms = 0;
 	peer_close(&p->now);
 	peer_close(&p->next);
-	if (!keep) {
+	if (!p->session) {
 		process_abandon(p);
 		return PROCESS_HAS_ENDED;
 	}
 	p->state = PROCESS_NONE;
-	return PROCESS_IS_LOST;
+	if (!p->was_ready)
+		return PROCESS_IS_LOST;
+	/* The one we have adopted may have handed over, to a successor of the last supervisor's. */
+	p->state = PROCESS_CALLING;
+	p->killed = p->prove = false;
+	p->deadline_ms = now_ms + HELLO_PATIENCE_MS;
+	return call(p, now_ms);
 }
 
 /* Draws the conclusions from who is gone. */
@@ -668,7 +672,7 @@ static enum process_news conclude(struct process *p, int64_t now_ms)
 	if (p->state == PROCESS_OFFERING && peer_gone(&p->now))
 		peer_bury(&p->next);
 	if (peer_gone(&p->now) && peer_gone(&p->next))
-		return all_gone(p);
+		return all_gone(p, now_ms);
 	if (process_moving(p) && peer_gone(&p->next))
 		refused(p, now_ms);
 	else if (p->state == PROCESS_SERVING && peer_gone(&p->next))
