@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define END_FD 900  /* a child's end of the pipe that tells of its end; it must not close it */
 #define SPARE_FD 15 /* a keeper's number that is not in use; a worker closes what is above */
 
 /* Readable, with an end of file, once the last child that was spawned has ended. */
@@ -43,14 +44,25 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
 	}
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return errno;
-	/* Onto itself: that clears close-on-exec, so the child holds its end as long as it lives.
-	 */
 	posix_spawn_file_actions_adddup2((posix_spawn_file_actions_t *)(uintptr_t)actions, ends[1],
-					 ends[1]);
+					 END_FD);
 	err = spawn(pid, path, actions, attr, argv, envp);
 	close(ends[1]);
 	child_end = ends[0];
 	return err;
+}
+
+/* What closes all that it does not know leaves END_FD open. */
+int close_range(unsigned first, unsigned last, int flags)
+{
+	int (*range)(unsigned, unsigned, int) = dlsym(RTLD_NEXT, "close_range");
+	int err = 0;
+
+	if (flags != 0 || first > END_FD || last < END_FD)
+		return range(first, last, flags);
+	if (first < END_FD)
+		err = range(first, END_FD - 1, flags);
+	return err == 0 && last > END_FD ? range(END_FD + 1, last, flags) : err;
 }
 
 /* A worker: what stands for its pidfd is readable when it has ended. */
