@@ -27,7 +27,8 @@ int handover_send(int sock, const int *fd, size_t count);
  * ones do no harm: the worker that starts over there closes what the arena does not know. */
 int handover_send_all(int sock);
 
-/* The sender's side has stopped serving for good. 0 or -errno. */
+/* The sender's side has stopped serving for good; said by the keeper when its worker is gone, or by
+ * a worker whose keeper is dead, as its last act. 0 or -errno: nobody is there to take it. */
 int handover_commit(int sock);
 
 /* For a process that has nothing open from KEEPER_FDS on. `sock` is below. KEEPER_ROOT is

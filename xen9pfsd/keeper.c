@@ -484,14 +484,17 @@ static bool take_report(struct keeper *k)
 
 /* ---- deaths ---- */
 
-static void log_death(const struct keeper *k, pid_t pid, const struct keeper_death *death)
+static void log_death(pid_t pid, const struct keeper_death *death, unsigned number)
 {
+	char text[32] = "";
+
+	if (number > 0)
+		snprintf(text, sizeof(text), ", death number %u", number);
 	if (death->signalled)
-		log_warning("process %d was killed by signal %d (%s), death number %u", (int)pid,
-			    death->status, strsignal(death->status), k->history.deaths);
-	else
-		log_warning("process %d ended with status %d, death number %u", (int)pid,
-			    death->status, k->history.deaths);
+		log_warning("process %d was killed by signal %d (%s)%s", (int)pid, death->status,
+			    strsignal(death->status), text);
+	else if (number > 0)
+		log_warning("process %d ended with status %d%s", (int)pid, death->status, text);
 }
 
 /* The pidfd at `number` is readable; but is it still the child's? It is left to be reaped. */
@@ -563,8 +566,7 @@ static void worker_died(struct keeper *k)
 		.handing = k->handing,
 	};
 	verdict = keeper_judge(&k->history, &death, &why);
-	if (death.signalled || k->history.deaths > accidents)
-		log_death(k, pid, &death);
+	log_death(pid, &death, k->history.deaths > accidents ? k->history.deaths : 0);
 	follow(k, verdict, why);
 }
 

@@ -49,7 +49,7 @@ struct share {
 	struct runner_task end;
 	bool ending;
 	bool alone; /* the keeper is dead */
-	enum share_exit status;
+	int status; /* enum share_exit */
 	int handover; /* where the descriptors are to go; -1 */
 };
 
@@ -95,7 +95,7 @@ static void linger_tick(struct runner_source *source, uint32_t events)
 		runner_stop(share->runner);
 }
 
-static void end_as(struct share *share, enum share_exit status)
+static void end_as(struct share *share, int status)
 {
 	if (!share->ending)
 		share->status = status;
@@ -365,7 +365,7 @@ static void leave(struct share *share)
 	if (err < 0)
 		log_warning("cannot hand over: %s", strerror(-err));
 	/* Then it is a death like any other, and somebody goes on here. */
-	_exit(err < 0 ? EXIT_HANDOVER_FAILED : (int)share->status);
+	_exit(err < 0 ? EXIT_HANDOVER_FAILED : share->status);
 }
 
 int share_serve(const struct share_env *env)
@@ -392,5 +392,5 @@ int share_serve(const struct share_env *env)
 	if (ret == 0 && (share.status == SHARE_HELD || share.status == SHARE_HANDED_OVER))
 		leave(&share);
 	share_close(&share);
-	return (int)share.status;
+	return share.status;
 }
