@@ -168,19 +168,37 @@ static void say_lost(struct turns *turns, uint32_t tag)
 	turns->config.bad(turns->config.arg, text);
 }
 
+static const char *name_of(uint8_t type)
+{
+	const char *name = p9_name(type);
+
+	return name != NULL ? name : "a strange message";
+}
+
+static void say_mismatch(struct turns *turns, uint16_t tag, uint8_t type)
+{
+	const struct call *call = &turns->calls[tag];
+	char text[256];
+
+	turns->stopped = true;
+	snprintf(text, sizeof(text), "%s, tag %u, as the reply to %s of %s", name_of(type), tag,
+		 p9_name(call->type), owner(call));
+	turns->config.bad(turns->config.arg, text);
+}
+
 /* A reply to what nobody asks, or not any more. */
 static void say_stray(struct turns *turns, uint16_t tag, uint8_t type)
 {
 	const struct call *call = &turns->calls[tag];
-	const char *known = p9_name(type), *name = known != NULL ? known : "a strange message";
 	char text[256];
 
 	turns->stopped = true;
 	if (call->type == 0)
-		snprintf(text, sizeof(text), "%s, tag %u: no request ever had this tag", name, tag);
+		snprintf(text, sizeof(text), "%s, tag %u: no request ever had this tag",
+			 name_of(type), tag);
 	else
-		snprintf(text, sizeof(text), "%s, tag %u: %s of %s was %s before", name, tag,
-			 p9_name(call->type), owner(call),
+		snprintf(text, sizeof(text), "%s, tag %u: %s of %s was %s before", name_of(type),
+			 tag, p9_name(call->type), owner(call),
 			 call->flushed ? "flushed, and Rflush came" : "answered");
 	turns->config.bad(turns->config.arg, text);
 }
@@ -210,6 +228,8 @@ static void note_reply(struct turns *turns, uint16_t tag, uint8_t type)
 		say_stray(turns, tag, type);
 		return;
 	}
+	if (type != P9_Rlerror && type != call->type + 1)
+		say_mismatch(turns, tag, type);
 	call->open = false;
 	turns->open--;
 	if (now - call->start > turns->longest)

@@ -208,6 +208,7 @@ static const struct argp_option options[] = {
 	{"path", 'p', "DIR", 0,
 	 "directory to share; a guest's verb then attaches the device and removes it at the end",
 	 0},
+	{"security-model", 's', "MODEL", 0, "of the share: none (default) or passthrough", 0},
 	{"tag", 't', "TAG", 0, "name of the share in the guest (share)", 0},
 	{"rings", 'r', "N", 0, "number of rings (2, as Linux)", 0},
 	{"order", 'o', "N", 0, "log2 of the pages of a ring (9, or what is offered)", 0},
@@ -274,6 +275,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'p':
 		o->device.path = arg;
+		break;
+	case 's':
+		o->device.security_model = arg;
 		break;
 	case 't':
 		o->device.tag = arg;

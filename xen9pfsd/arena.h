@@ -17,8 +17,9 @@
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
-#define ARENA_LAYOUT 1 /* changes with anything below, or in link.h and ring.h that stands below   \
-			*/
+#define ARENA_LAYOUT                                                                               \
+	1 /* changes with anything below, or in link.h and ring.h that stands below                \
+	   */
 
 enum arena_phase {
 	ARENA_EMPTY,	 /* not connected yet: whatever stands here is nobody's */

@@ -24,7 +24,7 @@ guard=${GUARD:-120} # s
 ulimit -c 0
 
 # Of the running test:
-work='' bus='' share='' log='' pid='' daemon_pid='' started=()
+work='' bus='' share='' log='' pid='' daemon_pid='' started=() elsewhere=()
 
 # ---- telling ----
 
@@ -42,6 +42,19 @@ skip() {
 
 need_root() {
     [ "$(id -u)" = 0 ] || skip "needs root: $*"
+}
+
+# ---- where the share is ----
+
+# share_on disk|tmpfs: $share becomes an empty directory there.
+share_on() {
+    local parent=$build
+    [ "$1" = disk ] || parent=/dev/shm
+    if [ "$1" = tmpfs ] && [ "$(stat -f -c %T "$parent" 2>/dev/null)" != tmpfs ]; then
+        skip "/dev/shm is no tmpfs"
+    fi
+    share=$(mktemp -d "$parent/xen9pfsd.XXXXXX")
+    elsewhere+=("$share")
 }
 
 # ---- waiting ----
@@ -346,7 +359,7 @@ clean_up() {
     if [ "${KEEP:-}" = 1 ] && [ $status != 0 ]; then
         echo "    kept: $work"
     else
-        rm -rf "$work"
+        rm -rf "$work" "${elsewhere[@]}"
     fi
     exit $status
 }
@@ -354,7 +367,7 @@ clean_up() {
 run_test() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/xen9pfsd.XXXXXX")
     bus=$work/bus share=$work/share log=$work/daemon.log
-    started=() daemon_pid=
+    started=() elsewhere=() daemon_pid=
     mkdir "$bus" "$share"
     : >"$log"
     trap clean_up EXIT
