@@ -135,7 +135,9 @@ static bool kill_one(const char *dir, enum what what)
 	keeper = keepers[(unsigned)rand() % count];
 	switch (what) {
 	case KEEPER:
-		return kill_process(keeper, process_names[KEEPER]);
+		/* One without a worker has just begun: with it would go all that it was given. */
+		return find_child(keeper, process_names[WORKER]) > 0 &&
+		       kill_process(keeper, process_names[KEEPER]);
 	case BOTH:
 		return kill_both(keeper);
 	default:

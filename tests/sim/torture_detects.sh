@@ -28,7 +28,7 @@ flip() {
     while ! ended "${torture_pid[guest-1]}"; do
         byte=$(od -An -tu1 -j "$2" -N 1 "$1" 2>/dev/null | tr -d ' ')
         [ -z "$byte" ] ||
-            printf "\\x$(printf %x $((byte ^ 1)))" |
+            printf '%b' "\\0$(printf %o $((byte ^ 1)))" |
             dd of="$1" bs=1 seek="$2" conv=notrunc status=none 2>/dev/null
         sleep 0.05
     done

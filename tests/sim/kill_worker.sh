@@ -1,0 +1,55 @@
+#!/bin/bash
+# Workers are killed at random instants under torture: guests notice nothing.
+# shellcheck source-path=SCRIPTDIR source=../lib/bus.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/bus.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/torture.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/torture.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/kill.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/kill.sh"
+
+test_killed_workers_are_not_noticed_on_disk() {
+    share_on disk
+    daemon_start
+    killed_under_torture "$kills" 1000 60000 worker
+}
+
+test_killed_workers_are_not_noticed_on_tmpfs() {
+    share_on tmpfs
+    daemon_start
+    killed_under_torture "$kills" 1000 60000 worker
+}
+
+# A successor dies before it has done anything, several times in a row.
+test_workers_may_be_killed_as_fast_as_they_come() {
+    share_on tmpfs
+    daemon_start
+    killed_under_torture "$kills" 0 2000 worker
+}
+
+test_killed_workers_are_not_noticed_on_small_rings() {
+    daemon_start
+    torture guest-1 --path "$share" --rings 4 --order 3 -- --common common
+    kill_shares "$kills" 1000 60000 worker
+    kills_end
+}
+
+test_killed_workers_are_not_noticed_by_an_ordinary_users_guests() {
+    [ "$(id -u)" = 0 ] || skip "all tests are an ordinary user's"
+    command -v setpriv >/dev/null || skip "there is no setpriv"
+    chmod 711 "$work"
+    chown 1234:1234 "$share"
+    chmod 777 "$bus" "$bus"/*
+    daemon_wrapper=(setpriv --reuid=1234 --regid=1234 --clear-groups)
+    daemon_start
+    killed_under_torture "$kills" 1000 60000 worker
+}
+
+test_killed_workers_are_not_noticed_with_passthrough() {
+    need_root "the model passthrough"
+    daemon_start
+    torture guest-1 --path "$share" --security-model passthrough -- --common common
+    kill_shares "$kills" 1000 60000 worker
+    kills_end
+}
+
+run_tests "$@"
