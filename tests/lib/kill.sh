@@ -16,14 +16,13 @@ kill_shares() {
     killer_pid=$pid
 }
 
-# The killer has done its work; the guests go on, unless they found something.
+# The killer has done its work, or is told to end because a guest found something.
 deaths_end() {
     until ended "$killer_pid" || one_has_ended; do
         sleep 0.1
     done
-    one_has_ended || finish "$killer_pid" || fail "nothing to kill: $(cat "$work/killer.out")"
-    kill -TERM "$killer_pid" 2>/dev/null || true
-    finish "$killer_pid" || true
+    ! one_has_ended || kill -TERM "$killer_pid" 2>/dev/null || true
+    finish "$killer_pid" || fail "nothing to kill: $(cat "$work/killer.out")"
     sed 's/^/    /' "$work/killer.out"
 }
 
@@ -44,7 +43,7 @@ killed_under_torture() {
 # No share was given up, and nothing is left of any.
 nothing_happened() {
     local name bad
-    bad=$(grep -hE 'error:|given up|damaged|is lost' "$log" "$work/earlier.log" 2>/dev/null || true)
+    bad=$(grep -hE 'given up|damaged|failed|is lost|cannot' "$log" "$work/earlier.log" 2>/dev/null || true)
     [ -z "$bad" ] || fail "$bad"
     for name in "${!torture_pid[@]}"; do
         nothing_left "${name#guest-}"

@@ -10,7 +10,7 @@
 # A new version: it differs in its name alone.
 upgrade_once() {
     local new=$work/xen9pfsd.$1
-    cp "$daemon" "$new"
+    [ -e "$new" ] || cp "$daemon" "$new"
     timeout -k 10 "$guard" "$new" --bus "sim:$bus" upgrade >"$work/upgrade.out" 2>&1
 }
 
