@@ -55,7 +55,8 @@ static bool has_name(pid_t pid, const char *name)
 	return got > 1 && (size_t)got == strlen(name) + 1 && strncmp(text, name, strlen(name)) == 0;
 }
 
-/* Is it of the shares below `dir`? Descriptor 5 is the share's arena (xen9pfsd/keeper.h). */
+/* Does it live, and is of the shares below `dir`? Descriptor 5 is the share's arena
+ * (xen9pfsd/keeper.h). */
 static bool is_of_bus(pid_t pid, const char *dir)
 {
 	char path[64], target[512];
@@ -87,7 +88,7 @@ static unsigned find_keepers(const char *dir, pid_t *keepers)
 }
 
 /* The keeper's child of that name; 0: there is none now. */
-static pid_t find_child(pid_t keeper, const char *name)
+static pid_t find_child(const char *dir, pid_t keeper, const char *name)
 {
 	char path[64];
 	pid_t pid, found = 0;
@@ -96,7 +97,7 @@ static pid_t find_child(pid_t keeper, const char *name)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", keeper, keeper);
 	file = fopen(path, "re");
 	while (file != NULL && found == 0 && fscanf(file, "%d", &pid) == 1) {
-		if (has_name(pid, name))
+		if (has_name(pid, name) && is_of_bus(pid, dir))
 			found = pid;
 	}
 	if (file != NULL)
@@ -135,13 +136,14 @@ static bool kill_one(const char *dir, enum what what)
 	keeper = keepers[(unsigned)rand() % count];
 	switch (what) {
 	case KEEPER:
-		/* One without a worker has just begun: with it would go all that it was given. */
-		return find_child(keeper, process_names[WORKER]) > 0 &&
+		/* Without a worker that lives, all that they have open would go with it. */
+		return find_child(dir, keeper, process_names[WORKER]) > 0 &&
 		       kill_process(keeper, process_names[KEEPER]);
 	case BOTH:
 		return kill_both(keeper);
 	default:
-		return kill_process(find_child(keeper, process_names[what]), process_names[what]);
+		return kill_process(find_child(dir, keeper, process_names[what]),
+				    process_names[what]);
 	}
 }
 
