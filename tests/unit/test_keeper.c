@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -263,6 +264,8 @@ static void fork_keeper(struct share *share)
 	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	share->keeper = fork();
 	if (share->keeper == 0) {
+		/* A test that is killed leaves nothing behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(share->log, STDERR_FILENO);
 		dup2(pair[1], CONTROL_FD);
 		_exit(keeper_main());
