@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,19 +296,25 @@ static int add_sources(struct share *share)
 	return err < 0 ? err : runner_add(share->runner, &share->keeper, EPOLLIN);
 }
 
-/* Maps everything and sleeps until the worker has died. */
+/* Maps everything and sleeps until the worker has died. Without a keeper nobody would wake it. */
 static int stand_by(struct share *share, char *err, size_t errlen)
 {
+	struct pollfd fds[] = {
+		{.fd = KEEPER_WAKE, .events = POLLIN},
+		{.fd = KEEPER_SELF, .events = POLLIN},
+	};
 	eventfd_t wake;
 	int ret = device_map(share->start, share->arena, &share->device, err, errlen);
 
-	while (ret == 0 && eventfd_read(KEEPER_WAKE, &wake) < 0) {
-		if (errno != EINTR) {
-			snprintf(err, errlen, "standby: %s", strerror(errno));
-			ret = -errno;
-		}
+	if (ret < 0)
+		return ret;
+	while (fds[0].revents == 0) {
+		if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
+			_exit(SHARE_HELD);
+		if (fds[1].revents != 0)
+			_exit(SHARE_HELD);
 	}
-	return ret;
+	return eventfd_read(KEEPER_WAKE, &wake) < 0 ? -errno : 0;
 }
 
 static int share_open(struct share *share, bool standby, char *err, size_t errlen)
@@ -362,6 +369,9 @@ static void leave(struct share *share)
 	runner_destroy(share->runner, LINGER_TICK_MS);
 	if (share->status == SHARE_HANDED_OVER)
 		err = handover_send_all(share->handover);
+	/* A keeper does this when the worker is gone. */
+	if (share->status == SHARE_HANDED_OVER && err == 0 && share->alone)
+		err = handover_commit(share->handover);
 	if (err < 0)
 		log_warning("cannot hand over: %s", strerror(-err));
 	/* Then it is a death like any other, and somebody goes on here. */
