@@ -51,7 +51,7 @@ enum behaviour {
 	REFUSE_ARENA, /* this is arena_check()'s */
 };
 
-struct arena {
+struct scratch {
 	enum behaviour behaviour; /* of the next worker */
 	int detail;
 	int starts;
@@ -62,16 +62,16 @@ struct arena {
 	bool session[STARTS_MAX]; /* the descriptor was there */
 };
 
-static struct arena *map_arena(int fd)
+static struct scratch *map_arena(int fd)
 {
-	struct arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct scratch *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return arena == MAP_FAILED ? NULL : arena;
 }
 
 int arena_check(int fd, char *err, size_t errlen)
 {
-	struct arena *arena = map_arena(fd);
+	struct scratch *arena = map_arena(fd);
 
 	if (arena->behaviour != REFUSE_ARENA)
 		return 0;
@@ -102,7 +102,7 @@ static bool wait_for_wake(void)
 	return fds[0].revents != 0;
 }
 
-static int hand_over(struct arena *arena, int sock)
+static int hand_over(struct scratch *arena, int sock)
 {
 	if (handover_send_all(sock) < 0) {
 		report(CONTROL_READY, "");
@@ -115,7 +115,7 @@ static int hand_over(struct arena *arena, int sock)
 	return SHARE_HANDED_OVER;
 }
 
-static int take_orders(struct arena *arena)
+static int take_orders(struct scratch *arena)
 {
 	struct pollfd fds[] = {{.fd = KEEPER_ORDERS, .events = POLLIN},
 			       {.fd = KEEPER_SELF, .events = POLLIN}};
@@ -140,7 +140,7 @@ static int take_orders(struct arena *arena)
 	return status;
 }
 
-static void sweep_and_open(struct arena *arena, int start)
+static void sweep_and_open(struct scratch *arena, int start)
 {
 	close_range(KEEPER_FDS, SESSION_FD - 1, 0);
 	close_range(SESSION_FD + 1, ~0u, 0);
@@ -159,7 +159,7 @@ static void fill_table(void)
 	die(SIGUSR1);
 }
 
-static int misbehave(struct arena *arena)
+static int misbehave(struct scratch *arena)
 {
 	struct pollfd keeper = {.fd = KEEPER_SELF, .events = POLLIN};
 
@@ -215,7 +215,7 @@ static int misbehave(struct arena *arena)
 
 int share_serve(const struct share_env *env)
 {
-	struct arena *arena = map_arena(KEEPER_ARENA);
+	struct scratch *arena = map_arena(KEEPER_ARENA);
 	int start;
 
 	if (env->standby && !wait_for_wake())
@@ -238,7 +238,7 @@ int share_serve(const struct share_env *env)
 struct share {
 	pid_t keeper;
 	int control, arena_fd, log;
-	struct arena *arena;
+	struct scratch *arena;
 	struct sockaddr_un address; /* of the listening socket; abstract */
 	socklen_t address_size;
 };
@@ -285,7 +285,7 @@ static struct share start_share(uint32_t how, bool standby, enum behaviour behav
 
 	share.arena_fd = other != NULL ? dup(other->arena_fd) : memfd_create("arena", MFD_CLOEXEC);
 	share.log = memfd_create("log", MFD_CLOEXEC);
-	CU_ASSERT_EQUAL_FATAL(ftruncate(share.arena_fd, sizeof(struct arena)), 0);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(share.arena_fd, sizeof(struct scratch)), 0);
 	share.arena = map_arena(share.arena_fd);
 	share.arena->behaviour = behaviour;
 	bind(sock, (struct sockaddr *)&share.address, sizeof(sa_family_t));
