@@ -595,7 +595,10 @@ static enum process_news adopted(struct process *p, const struct control_hello *
 		    hello->held ? ", which holds" : "");
 	if (!hello->held && !p->prove)
 		return serves(p);
-	resume(p);
+	if (hello->held && p->hold_wanted)
+		p->state = PROCESS_HELD;
+	else
+		resume(p);
 	return PROCESS_NO_NEWS;
 }
 

@@ -63,17 +63,38 @@ static bool is_mount_point(int fd)
 	       dir.st_dev != parent.st_dev;
 }
 
-/* On real Xen: a tmpfs over the directory, once. Two daemons that start together must not both
- * mount: the directory's own lock is for that. */
-static void mount_tmpfs(const struct config *config, const char *path)
+/* Whoever may write here chooses what runs with our rights. Somebody's directory that was named
+ * by mistake is not made ours either. */
+static int check_access(int fd)
 {
-	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_uid == geteuid() && (st.st_mode & 077) == 0 ? 0 : -EPERM;
+}
+
+static int open_checked(const char *path)
+{
+	int fd = open_dir(path), err;
+
+	if (fd < 0)
+		return fd;
+	err = check_access(fd);
+	if (err < 0)
+		close(fd);
+	return err < 0 ? err : fd;
+}
+
+/* On real Xen: a tmpfs over the directory `fd`, once. Two daemons that start together must not
+ * both mount: the directory's own lock is for that. */
+static void mount_tmpfs(const struct config *config, int fd, const char *path)
+{
 	const char *sim;
 
 	if (bus_is(config->bus, "sim:", &sim) || geteuid() != 0)
 		return;
-	fd = open_dir(path);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0 || is_mount_point(fd))
+	if (flock(fd, LOCK_EX) < 0 || is_mount_point(fd))
 		return;
 	if (mount("xen9pfsd", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
 		log_warning("%s: cannot mount a tmpfs: %s; sessions stand in the file system below",
@@ -87,16 +108,19 @@ static int take_lock(struct state_dir *dir)
 	return dir->lock < 0 || flock(dir->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/* Whoever may write here chooses what runs with our rights. */
-static int check_owner(int fd)
+static int open_and_lock(struct state_dir *dir, const struct config *config, const char *path)
 {
-	struct stat st;
+	_cleanup_close_ int below = -1;
 
-	if (fstat(fd, &st) < 0)
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	if (st.st_uid != geteuid())
-		return -EPERM;
-	return fchmod(fd, 0700) < 0 ? -errno : 0;
+	below = open_checked(path);
+	if (below < 0)
+		return below;
+	mount_tmpfs(config, below, path);
+	/* What is mounted there now, whoever did it. */
+	dir->fd = open_checked(path);
+	return dir->fd < 0 ? dir->fd : take_lock(dir);
 }
 
 int state_dir_open(struct state_dir *dir, const struct config *config, char *err, size_t errlen)
@@ -105,26 +129,19 @@ int state_dir_open(struct state_dir *dir, const struct config *config, char *err
 	int ret = state_dir_path(config, path);
 
 	*dir = STATE_DIR_NONE;
-	if (ret < 0) {
-		snprintf(err, errlen, "state directory: %s", strerror(-ret));
-		return ret;
-	}
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		ret = -errno;
-	} else {
-		mount_tmpfs(config, path);
-		dir->fd = open_dir(path);
-		ret = dir->fd < 0 ? dir->fd : check_owner(dir->fd);
-	}
 	if (ret == 0)
-		ret = take_lock(dir);
+		ret = open_and_lock(dir, config, path);
 	if (ret == 0)
 		return 0;
 	state_dir_close(dir);
 	if (ret == -EWOULDBLOCK)
 		snprintf(err, errlen, "%s/lock: another xen9pfsd is running", path);
+	else if (ret == -ENAMETOOLONG)
+		snprintf(err, errlen, "state directory: %s", strerror(-ret));
 	else
-		snprintf(err, errlen, "state directory %s: %s", path, strerror(-ret));
+		snprintf(err, errlen, "state directory %s: %s", path,
+			 ret == -EPERM ? "must be yours, and nobody else's (mode 0700)"
+				       : strerror(-ret));
 	return ret;
 }
 

@@ -205,8 +205,15 @@ test_state_dir_of_somebody_else_is_refused() {
     chown 65534 "$work/state"
     ! timeout -k 10 "$guard" "$daemon" --bus "sim:$bus" --export "$share" \
         --state-dir "$work/state" 2>"$work/err" || fail "accepted"
-    grep -q "state directory $work/state: Operation not permitted" "$work/err" ||
-        fail "$(cat "$work/err")"
+    grep -q "state directory $work/state: must be yours" "$work/err" || fail "$(cat "$work/err")"
+}
+
+test_state_dir_that_others_may_enter_is_refused() {
+    mkdir -m 755 "$work/state"
+    ! timeout -k 10 "$guard" "$daemon" --bus "sim:$bus" --export "$share" \
+        --state-dir "$work/state" 2>"$work/err" || fail "accepted"
+    grep -q "state directory $work/state: must be yours" "$work/err" || fail "$(cat "$work/err")"
+    [ "$(stat -c %a "$work/state")" = 755 ] || fail "its mode was changed"
 }
 
 run_tests "$@"
