@@ -266,6 +266,9 @@ static int offer(struct process *p, int exe, int64_t now_ms)
 {
 	int pair[2], err;
 
+	/* The last supervisor's: it takes over, and this one goes, or it ends. */
+	if (state_dir_has_successor(p->dir, p->name))
+		return -EBUSY;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	err = peer_start(p, &p->next, exe, CONTROL_TAKE_OVER, pair[1]);
@@ -328,9 +331,14 @@ static void drop_successor(struct process *p)
 /* The keeper is dead, its worker is not. */
 static void orphaned(struct process *p, int64_t now_ms)
 {
+	int err = peer_gone(&p->next) ? offer(p, -1, now_ms) : -EBUSY;
+
+	if (err == -EBUSY) {
+		p->again_ms = now_ms + CALL_AGAIN_MS;
+		return;
+	}
 	p->restarts++;
-	if (too_often(&p->orphaned_since_ms, &p->orphaned, ORPHANED_MAX, now_ms) ||
-	    !peer_gone(&p->next) || offer(p, -1, now_ms) < 0)
+	if (too_often(&p->orphaned_since_ms, &p->orphaned, ORPHANED_MAX, now_ms) || err < 0)
 		start_over(p, now_ms);
 }
 
@@ -588,7 +596,7 @@ static enum process_news adopted(struct process *p, const struct control_hello *
 	}
 	if (p->now.worker || p->now.pidfd < 0) {
 		process_say(p, LOG_LEVEL_INFO, "its worker lives, without a keeper");
-		orphaned(p, now_ms);
+		p->again_ms = now_ms + ORPHAN_MS;
 		return PROCESS_NO_NEWS;
 	}
 	process_say(p, LOG_LEVEL_INFO, "adopted its keeper %d%s", pid,
@@ -781,7 +789,8 @@ enum process_news process_timeout(struct process *p, int64_t now_ms)
 		p->again_ms = 0;
 		if (p->state == PROCESS_CALLING && now_ms < p->deadline_ms)
 			return call(p, now_ms);
-		if (p->state == PROCESS_SERVING && p->now.pidfd < 0 && p->now.control >= 0)
+		if (p->state == PROCESS_SERVING && p->now.control >= 0 &&
+		    (p->now.worker || p->now.pidfd < 0))
 			orphaned(p, now_ms);
 	}
 	if (p->deadline_ms == 0 || now_ms < p->deadline_ms)

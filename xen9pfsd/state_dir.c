@@ -337,6 +337,16 @@ int state_dir_call(const struct state_dir *dir, const char *name)
 	return sock;
 }
 
+bool state_dir_has_successor(const struct state_dir *dir, const char *name)
+{
+	_cleanup_close_ int sock = -1;
+	char file[FILE_MAX];
+
+	file_name(file, name, ".sock.new");
+	sock = call_at(dir->fd, file);
+	return sock >= 0 || sock == -EAGAIN;
+}
+
 int state_dir_listen_admin(const struct state_dir *dir)
 {
 	return listen_at(dir->fd, ADMIN_NAME, ADMIN_BACKLOG);

@@ -55,6 +55,9 @@ int state_dir_settle(const struct state_dir *dir, const char *name);
  * -EAGAIN: somebody does, and does not answer. */
 int state_dir_call(const struct state_dir *dir, const char *name);
 
+/* Somebody listens at NAME.sock.new. */
+bool state_dir_has_successor(const struct state_dir *dir, const char *name);
+
 /* Kills everybody who has the share's arena as descriptor KEEPER_ARENA, with their process
  * groups: for processes whose ids nobody knows. Returns how many there were. */
 int state_dir_kill(const struct state_dir *dir, const char *name);

@@ -753,8 +753,11 @@ static void successor_is_found_by_its_own_socket(void)
 	serve(&b);
 	old = b.process.now.pid;
 	CU_ASSERT_EQUAL_FATAL(process_move(&b.process, -1, now(&b)), 0);
-	pump(&b, PROCESS_MOVING);
-	successor = b.process.next.pid;
+	/* It may be so quick that it has moved already. */
+	if (pump(&b, PROCESS_MOVING) == PROCESS_IS_READY)
+		successor = b.process.now.pid;
+	else
+		successor = b.process.next.pid;
 	waitpid(old, NULL, 0);
 	bench_forget(&b);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
@@ -777,9 +780,11 @@ static void keeper_that_hands_over_after_its_hello_is_followed_to_the_successor(
 	successor = b.process.next.pid;
 	bench_forget(&b);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
-	CU_ASSERT_NOT_EQUAL(b.process.now.pid, successor);
-	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
+	/* Unless it has ended before we knew who it was. */
+	if (b.process.now.pid != successor)
+		CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
 	CU_ASSERT_EQUAL(b.process.now.pid, successor);
+	CU_ASSERT_EQUAL(b.process.restarts, 0);
 	bench_close(&b);
 }
 
