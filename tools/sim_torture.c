@@ -17,8 +17,9 @@
 #define GUARD 60000 /* ms that a reply may take */
 
 static const struct torture_kind *const kinds[] = {
-	&torture_names, &torture_data,	 &torture_unlinked, &torture_append, &torture_fids,
-	&torture_locks, &torture_xattrs, &torture_flush,    &torture_list,   &torture_contend,
+	&torture_names, &torture_data,	  &torture_unlinked, &torture_append,
+	&torture_fids,	&torture_locks,	  &torture_xattrs,   &torture_flush,
+	&torture_list,	&torture_contend, &torture_poison,
 };
 #define KINDS countof(kinds)
 #define WORKERS_MAX 64
@@ -227,7 +228,7 @@ static bool is_chosen(const struct sim_call *call, const struct torture_kind *ki
 			return true;
 		list += word + (list[word] == ',');
 	}
-	return call->option['k'] == NULL;
+	return call->option['k'] == NULL && kind != &torture_poison;
 }
 
 static size_t make_tasks(struct torture *torture, unsigned workers, struct torture_task *tasks,
@@ -421,7 +422,9 @@ static const struct argp_option torture_options[] = {
 	{"ops", 'n', "N", 0, "rounds, all tasks together (until SIGTERM)", 0},
 	{"workers", 'w', "N", 0, "of which each has one task of each kind (5)", 0},
 	{"kinds", 'k', "LIST", 0,
-	 "of names, data, unlinked, append, fids, locks, xattrs, flush, list, contend", 0},
+	 "of names, data, unlinked, append, fids, locks, xattrs, flush, list, contend; and poison, "
+	 "which must be named",
+	 0},
 	{"dir", 'd', "NAME", 0, "directory to work in (torture-DOMID.DEVID)", 0},
 	{"common", 'c', "NAME", 0, "directory in which guests fight for a lock; else they do not",
 	 0},

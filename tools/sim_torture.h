@@ -37,7 +37,8 @@ struct torture_kind {
 };
 
 extern const struct torture_kind torture_names, torture_data, torture_unlinked, torture_append,
-	torture_fids, torture_locks, torture_xattrs, torture_flush, torture_list, torture_contend;
+	torture_fids, torture_locks, torture_xattrs, torture_flush, torture_list, torture_contend,
+	torture_poison;
 
 struct torture {
 	struct sim_call *call;
