@@ -148,11 +148,17 @@ static void orders_ready(struct runner_source *source, uint32_t events)
 
 /* ---- without a keeper ---- */
 
+/* A placeholder (keeper.h) cannot be listened to: there is no supervisor either, for now. */
 static void listen_to(struct share *share, struct runner_source *source, int fd)
 {
+	int err;
+
 	source->fd = fd;
-	if (runner_add(share->runner, source, EPOLLIN) < 0)
-		log_error("cannot listen to descriptor %d", fd);
+	err = runner_add(share->runner, source, EPOLLIN);
+	if (err < 0)
+		source->fd = -1;
+	if (err < 0 && err != -EPERM)
+		log_error("cannot listen to descriptor %d: %s", fd, strerror(-err));
 }
 
 static void control_ready(struct runner_source *source, uint32_t events)
