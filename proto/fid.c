@@ -102,6 +102,15 @@ static void node_release(struct fid_table *table, struct node *node)
 	table->node_free = node_index(table, node);
 }
 
+void fid_close_file(struct fs *fs, const struct fid *fid, struct fs_file file)
+{
+	static const struct fs_lock none = {.type = FS_LOCK_NONE};
+
+	if (fid->saved.locked && file.id >= 0)
+		fs_lock(fs, file, &none);
+	fs_close(fs, file);
+}
+
 void fid_unref(struct fid_table *table, struct fid *fid)
 {
 	struct fs_file file = fid->saved.file;
@@ -109,7 +118,7 @@ void fid_unref(struct fid_table *table, struct fid *fid)
 	if (--fid->refs > 0)
 		return;
 	saved_set(&fid->saved.state, FID_FREE);
-	fs_close(table->fs, file);
+	fid_close_file(table->fs, fid, file);
 	node_unref(table, fid->node);
 	if (fid->saved.xattr != NONE)
 		xattr_put_back(table, fid->saved.xattr);

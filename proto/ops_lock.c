@@ -95,8 +95,12 @@ int do_lock_commit(struct req *req)
 	const struct p9_Tlock *t = &req->t.Tlock;
 	struct fid *fid = req->fid;
 
-	if (req->lock.type != FS_LOCK_NONE && req->r.Rlock.status == P9_LOCK_SUCCESS &&
-	    req->dfid == NULL && fid->locker == 0 && fid->numbered)
+	if (req->lock.type == FS_LOCK_NONE || req->r.Rlock.status != P9_LOCK_SUCCESS ||
+	    req->dfid != NULL)
+		return 0;
+	if (!fid->saved.locked)
+		change_fid(req)->locked = true;
+	if (fid->locker == 0 && fid->numbered)
 		change_locker(req, t->proc_id, t->client_id.text);
 	return 0;
 }

@@ -116,7 +116,7 @@ int do_clunk_ask(struct req *req)
 {
 	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_store_ask(req);
-	fs_close(req->session->fs, req->new_file);
+	fid_close_file(req->session->fs, req->fid, req->new_file);
 	fs_forget(req->session->fs, req->new_node);
 	req->new_file = FS_NO_FILE;
 	req->new_node = FS_NO_NODE;

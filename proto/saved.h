@@ -93,6 +93,7 @@ struct fid_saved {
 	uint32_t uid; /* n_uname of the attach it descends from */
 	uint32_t xattr;
 	struct fs_file file;
+	uint32_t locked; /* the file may hold locks */
 };
 
 struct node {

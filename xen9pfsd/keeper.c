@@ -284,7 +284,10 @@ __attribute__((noreturn)) static void child_main(const struct keeper *k, bool st
 
 	while (poll(fds, countof(fds), -1) < 0 && errno == EINTR)
 		;
-	if ((fds[0].revents & POLLIN) == 0 || read(KEEPER_WAKE, &go, sizeof(go)) != sizeof(go))
+	/* Should the keeper be dead already, nobody else is there to serve. */
+	if ((fds[0].revents & POLLIN) == 0 && standby)
+		_exit(SHARE_FAILED);
+	if ((fds[0].revents & POLLIN) != 0 && read(KEEPER_WAKE, &go, sizeof(go)) != sizeof(go))
 		_exit(SHARE_FAILED);
 	prctl(PR_SET_NAME, "xen9pfsd-share");
 	if (k->oom_score_adj[0] != '\0')
