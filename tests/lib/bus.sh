@@ -275,15 +275,12 @@ keepers() {
     done
 }
 
-# workers [KEEPER...]: the others, standbys among them.
+# The others, standbys among them.
 workers() {
-    local process group
+    local process
     for process in $(share_processes); do
-        group=$(group_of "$process")
-        [ "$group" != "$process" ] || continue
-        [[ $# = 0 || " $* " == *" $group "* ]] && echo "$process"
+        [ "$(group_of "$process")" = "$process" ] || echo "$process"
     done
-    return 0
 }
 
 group_of() {

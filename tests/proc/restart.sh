@@ -5,14 +5,14 @@
 
 keeper='' guest='' watcher=''
 
-# connect [OPTION...]: a guest that has mounted $share and stays.
+# A guest that has mounted $share and stays.
 connect() {
-    sim --path "$share" "$@" attach --wait
-    hold guest.out "$@"
+    sim --path "$share" attach --wait
+    hold guest.out
     guest=$pid
     keeper=$(keepers)
     [ "$(wc -w <<<"$keeper")" = 1 ] || fail "keepers: $keeper"
-    background watch.out watch_state "$@"
+    background watch.out watch_state
     watcher=$pid
 }
 
@@ -38,7 +38,11 @@ leaves_nothing() {
     kill_hard "$guest"
     sim detach >/dev/null || fail "libxl would wait in vain"
     nothing_left 1
-    [ -z "$(ls "$bus/xen9pfsd" | grep 9pfs)" ] || fail "files are left: $(ls "$bus/xen9pfsd")"
+    no_share_files || fail "files are left: $(ls "$bus/xen9pfsd")"
+}
+
+no_share_files() {
+    [ -z "$(find "$bus/xen9pfsd" -name '*9pfs-*')" ]
 }
 
 # ---- the daemon alone ----
@@ -230,7 +234,7 @@ test_device_whose_nodes_have_vanished_is_let_go() {
     kill_hard "$daemon_pid"
     kill_hard "$guest"
     sim destroy >/dev/null
-    [ -z "$(back_nodes | grep /1/)" ] || fail "the nodes are still there"
+    ! back_nodes | grep -q /1/ || fail "the nodes are still there"
     [ -n "$(keepers)" ] || fail "the share has gone by itself"
     daemon_again
     nothing_left 1
@@ -271,10 +275,6 @@ test_files_that_mean_nothing_are_removed() {
     daemon_start
     await "they are gone" no_share_files
     visit 1 ls >/dev/null
-}
-
-no_share_files() {
-    [ -z "$(ls "$bus/xen9pfsd" | grep 9pfs)" ]
 }
 
 test_session_without_an_arena_is_lost() {

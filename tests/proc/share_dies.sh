@@ -12,7 +12,7 @@ test_killed_worker_is_replaced_under_load() {
     keeper=$(keepers)
     for ((i = 0; i < 5; i++)); do
         sleep 0.5
-        kill -KILL "$(workers "$keeper" | head -n 1)"
+        kill -KILL "$(workers | head -n 1)"
         [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
     done
     load_is_good load.out "$pid"
