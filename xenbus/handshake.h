@@ -27,7 +27,7 @@ enum handshake_state {
 	HANDSHAKE_NEW,	     /* [1] seen, not claimed */
 	HANDSHAKE_WAIT,	     /* [2] published, the frontend's turn */
 	HANDSHAKE_STARTING,  /* [2] the share's process is mapping the rings */
-	HANDSHAKE_CONNECTED, /* [4] it serves */
+	HANDSHAKE_CONNECTED, /* [4] it serves, or is being brought back */
 	HANDSHAKE_STOPPING,  /* [2 or 4] it was told to end */
 	HANDSHAKE_DROPPED,   /* [2 or 4] it has ended: what now? Never lasts */
 	HANDSHAKE_CLOSING,   /* [5] the frontend's turn */
