@@ -730,11 +730,12 @@ static void take_connection(struct keeper *k)
 	} else if (fd < 0) {
 		if (errno != EAGAIN)
 			pause_ms(ACCEPT_PAUSE_MS);
-	} else if (control_send(fd, &msg, NULL, 0) < 0 || dup3(fd, KEEPER_CONTROL, O_CLOEXEC) < 0) {
-		close(fd);
 	} else {
+		/* In its place first: should we die now, the worker goes on with it. */
+		k->connected = dup3(fd, KEEPER_CONTROL, O_CLOEXEC) >= 0;
 		close(fd);
-		k->connected = true;
+		if (k->connected && control_send(KEEPER_CONTROL, &msg, NULL, 0) < 0)
+			disconnect(k);
 	}
 }
 
