@@ -365,6 +365,9 @@ static void succeed(struct process *p, int64_t now_ms)
 	p->state = PROCESS_SERVING;
 	p->moved = true;
 	p->deadline_ms = peer_gone(&old) ? 0 : now_ms + STOP_PATIENCE_MS;
+	/* Its keeper died on the way here; the worker spoke for itself. */
+	if (p->now.pidfd < 0)
+		p->again_ms = now_ms + ORPHAN_MS;
 }
 
 /* It has come to nothing. A keeper that has not ended still has everything, and goes on as

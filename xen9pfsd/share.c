@@ -204,6 +204,8 @@ static void keeper_died(struct runner_source *source, uint32_t events)
 	runner_remove(share->runner, source);
 	listen_to(share, &share->control, KEEPER_CONTROL);
 	listen_to(share, &share->listen, KEEPER_LISTEN);
+	/* The keeper may have died with our first one in its hands. */
+	report(share, CONTROL_READY, "");
 }
 
 /* ---- the beginning ---- */
