@@ -277,33 +277,46 @@ static void print_kinds(const struct torture_task *tasks, size_t count)
 
 static int compare(const void *a, const void *b)
 {
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+	uint32_t left = ((const struct turns_pause *)a)->us;
+	uint32_t right = ((const struct turns_pause *)b)->us;
 
 	return left < right ? -1 : left > right;
 }
 
-/* The times without any reply, and how many there were of 1, 2, 4... ms. */
-static int print_pauses(const struct torture *torture, const struct turns_figures *figures)
+/* How many pauses there were of less than 1, 2, 4... ms; `pauses` are sorted. */
+static void print_histogram(const struct turns_pause *pauses, size_t count)
 {
-	_cleanup_free_ uint32_t *pauses = calloc(figures->pauses + 1, sizeof(*pauses));
 	size_t next = 0;
 
-	if (pauses == NULL)
-		return sim_fail(torture->call, -ENOMEM, "pauses");
-	if (figures->pauses > 0)
-		memcpy(pauses, figures->pauses_us, figures->pauses * sizeof(*pauses));
-	qsort(pauses, figures->pauses, sizeof(*pauses), compare);
-	printf("pauses=%zu median_us=%u longest_us=%u\n", figures->pauses,
-	       pauses[figures->pauses / 2], figures->pauses > 0 ? pauses[figures->pauses - 1] : 0);
-	for (uint64_t us = 1000; next < figures->pauses; us *= 2) {
+	for (uint64_t us = 1000; next < count; us *= 2) {
 		size_t first = next;
 
-		while (next < figures->pauses && pauses[next] < us)
+		while (next < count && pauses[next].us < us)
 			next++;
 		if (next > first)
 			printf("  below %6llu ms: %zu\n", (unsigned long long)us / 1000,
 			       next - first);
 	}
+}
+
+/* The times without any reply: all of them in their order, if that is wanted, and a summary. */
+static int print_pauses(const struct torture *torture, const struct turns_figures *figures)
+{
+	size_t count = figures->pause_count;
+	_cleanup_free_ struct turns_pause *pauses = calloc(count + 1, sizeof(*pauses));
+
+	if (pauses == NULL)
+		return sim_fail(torture->call, -ENOMEM, "pauses");
+	for (size_t i = 0; i < count; i++) {
+		pauses[i] = figures->pauses[i];
+		if (torture->call->option['e'] != NULL)
+			printf("pause at_us=%lld us=%u\n", (long long)pauses[i].start_us,
+			       pauses[i].us);
+	}
+	qsort(pauses, count, sizeof(*pauses), compare);
+	printf("pauses=%zu median_us=%u longest_us=%u\n", count, pauses[count / 2].us,
+	       count > 0 ? pauses[count - 1].us : 0);
+	print_histogram(pauses, count);
 	return 0;
 }
 
@@ -430,6 +443,7 @@ static const struct argp_option torture_options[] = {
 	 0},
 	{"pauses", 'p', "MS", OPTION_ARG_OPTIONAL,
 	 "tell how long there was no reply at all, of times above MS (2)", 0},
+	{"each-pause", 'e', NULL, 0, "and when each of them was (CLOCK_MONOTONIC)", 0},
 	{"no-unlinked", 'U', NULL, 0, "no files without a name", 0},
 	{"no-locks", 'L', NULL, 0, "no locks", 0},
 	{NULL, 0, NULL, 0, NULL, 0},

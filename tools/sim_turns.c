@@ -45,7 +45,7 @@ struct turns {
 	int64_t quiet_since;
 	uint64_t requests;
 	int64_t longest;
-	uint32_t *pauses;
+	struct turns_pause *pauses;
 	size_t pause_count, pause_room;
 };
 
@@ -205,18 +205,19 @@ static void say_stray(struct turns *turns, uint16_t tag, uint8_t type)
 
 /* ---- time ---- */
 
-static void note_pause(struct turns *turns, int64_t us)
+static void note_pause(struct turns *turns, int64_t end)
 {
 	if (turns->pause_count == turns->pause_room) {
 		size_t room = turns->pause_room > 0 ? 2 * turns->pause_room : 1024;
-		uint32_t *pauses = reallocarray(turns->pauses, room, sizeof(*pauses));
+		struct turns_pause *pauses = reallocarray(turns->pauses, room, sizeof(*pauses));
 
 		if (pauses == NULL)
 			return;
 		turns->pauses = pauses;
 		turns->pause_room = room;
 	}
-	turns->pauses[turns->pause_count++] = (uint32_t)us;
+	turns->pauses[turns->pause_count++] = (struct turns_pause){
+		.start_us = turns->quiet_since, .us = (uint32_t)(end - turns->quiet_since)};
 }
 
 static void note_reply(struct turns *turns, uint16_t tag, uint8_t type)
@@ -235,7 +236,7 @@ static void note_reply(struct turns *turns, uint16_t tag, uint8_t type)
 	if (now - call->start > turns->longest)
 		turns->longest = now - call->start;
 	if (now - turns->quiet_since > turns->config.pause_us)
-		note_pause(turns, now - turns->quiet_since);
+		note_pause(turns, now);
 	turns->quiet_since = now;
 }
 
@@ -403,8 +404,8 @@ struct turns_figures turns_figures(const struct turns *turns)
 	return (struct turns_figures){
 		.requests = turns->requests,
 		.longest_us = turns->longest,
-		.pauses_us = turns->pauses,
-		.pauses = turns->pause_count,
+		.pauses = turns->pauses,
+		.pause_count = turns->pause_count,
 	};
 }
 

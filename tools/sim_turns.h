@@ -40,11 +40,17 @@ struct turns_config {
 	void *arg;
 };
 
+/* A time without any reply, while somebody waited for one. */
+struct turns_pause {
+	int64_t start_us; /* of CLOCK_MONOTONIC */
+	uint32_t us;
+};
+
 struct turns_figures {
 	uint64_t requests;
 	int64_t longest_us; /* from a request to its reply */
-	const uint32_t *pauses_us;
-	size_t pauses;
+	const struct turns_pause *pauses;
+	size_t pause_count;
 };
 
 /* From now on the client's messages go through here. Also without a task running, its calls do

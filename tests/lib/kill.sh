@@ -23,7 +23,7 @@ deaths_end() {
     done
     ! one_has_ended || kill -TERM "$killer_pid" 2>/dev/null || true
     finish "$killer_pid" || fail "nothing to kill: $(cat "$work/killer.out")"
-    sed 's/^/    /' "$work/killer.out"
+    sed -n '/kills=/s/^/    /p' "$work/killer.out"
 }
 
 # All who were to die have died, and no guest has seen anything of it.

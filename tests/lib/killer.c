@@ -6,8 +6,9 @@
  *
  * DIR is the daemon's state directory; what to kill is chosen anew each time among the words WHAT:
  * worker, standby, keeper, or both (keeper and worker at once); a word may come several times.
- * Between two kills pass MIN to MAX us. Ends after COUNT kills or on SIGTERM, and prints how many
- * there were of each. Exit status 1: a minute went by without anything to kill.
+ * Between two kills pass MIN to MAX us. Ends after COUNT kills or on SIGTERM. Prints each with its
+ * time (us of CLOCK_MONOTONIC), and at last how many there were. Exit status 1: a minute went by
+ * without anything to kill.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -105,40 +106,53 @@ static pid_t find_child(const char *dir, pid_t keeper, const char *name)
 	return found;
 }
 
-/* By descriptor: the number may be somebody else's by now. Returns when it is dead. */
-static bool kill_process(pid_t pid, const char *name)
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* By descriptor: the number may be somebody else's by now. Returns when it is dead, with the
+ * time of the kill; 0: it was not there. As all of these. */
+static int64_t kill_process(pid_t pid, const char *name)
 {
 	_cleanup_close_ int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	struct pollfd dead = {.fd = fd, .events = POLLIN};
+	int64_t when = now_us();
 
 	if (fd < 0 || !has_name(pid, name) ||
 	    syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) != 0)
-		return false;
+		return 0;
 	poll(&dead, 1, GUARD * 1000);
-	return true;
+	return when;
 }
 
-static bool kill_both(pid_t keeper)
+static int64_t kill_both(pid_t keeper)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, keeper, 0);
 
 	/* While we have the descriptor and it is not dead, the number is the keeper's. */
-	return fd >= 0 && has_name(keeper, process_names[KEEPER]) && kill(-keeper, SIGKILL) == 0;
+	if (fd < 0 || !has_name(keeper, process_names[KEEPER]) || kill(-keeper, SIGKILL) != 0)
+		return 0;
+	return now_us();
 }
 
-static bool kill_one(const char *dir, enum what what)
+static int64_t kill_one(const char *dir, enum what what)
 {
 	pid_t keepers[KEEPERS_MAX], keeper;
 	unsigned count = find_keepers(dir, keepers);
 
 	if (count == 0)
-		return false;
+		return 0;
 	keeper = keepers[(unsigned)rand() % count];
 	switch (what) {
 	case KEEPER:
 		/* Without a worker that lives, all that they have open would go with it. */
-		return find_child(dir, keeper, process_names[WORKER]) > 0 &&
-		       kill_process(keeper, process_names[KEEPER]);
+		return find_child(dir, keeper, process_names[WORKER]) > 0
+			       ? kill_process(keeper, process_names[KEEPER])
+			       : 0;
 	case BOTH:
 		return kill_both(keeper);
 	default:
@@ -184,9 +198,12 @@ int main(int argc, char **argv)
 	srand((unsigned)getpid());
 	while (!stopped && sum < count && time(NULL) - last < GUARD) {
 		int what = find_word(argv[5 + rand() % (argc - 5)]);
+		int64_t when;
 
 		sleep_us(min + (unsigned long)rand() % (max - min + 1));
-		if (kill_one(argv[1], (enum what)what)) {
+		when = kill_one(argv[1], (enum what)what);
+		if (when > 0) {
+			printf("kill %s at_us=%lld\n", words[what], (long long)when);
 			killed[what]++;
 			sum++;
 			last = time(NULL);

@@ -9,7 +9,8 @@
 
 daemon=$build/tests/xen9pfsd-crash
 report=$build/tests/lib/crash_report
-rate=${RATE:-4000} # of a place's visits ends deadly
+options=()
+rate=${RATE:-500} # one visit of so many ends deadly
 
 # Places where nobody has died yet.
 left() {
@@ -20,42 +21,57 @@ nothing_is_left() {
     [ -z "$(left)" ]
 }
 
-die_at_all_points() { # DAEMON-OPTION...
+# guests_until SECONDS COMMAND...: they are tortured until the command succeeds, or that long.
+guests_until() {
+    local end=$((SECONDS + $1))
+    shift
+    daemon_start --export "$share" "${options[@]}"
+    torture_many "$guests"
+    until "$@" || one_has_ended || [ "$SECONDS" -ge "$end" ]; do
+        sleep 0.2
+    done
+    torture_ends
+    nothing_happened
+    daemon_stop
+    rm -r "$share/common"
+    : >"$log"
+}
+
+died_at() { # PLACE
+    "$report" "$work/crash.log" | awk -v place="$1" '$1 == place { exit $3 == 0 }'
+}
+
+# At any place by chance; then at those where the chance is small, at their twentieth visit.
+die_at_all_places() { # DAEMON-OPTION...
+    local place
+    options=("$@")
     [ -x "$daemon" ] || skip "$daemon is not built"
     export XEN9PFSD_CRASH=${SEED:-$$}:$rate XEN9PFSD_CRASH_LOG=$work/crash.log
     echo "    XEN9PFSD_CRASH=$XEN9PFSD_CRASH"
-    daemon_start --export "$share" "$@"
-    torture_many "$guests"
-}
-
-all_died() {
-    local end=$((SECONDS + guard))
-    until nothing_is_left || one_has_ended || [ "$SECONDS" -ge "$end" ]; do
-        sleep 0.5
+    guests_until "${SECONDS_OF_CHANCE:-15}" nothing_is_left
+    for place in $(left | cut -d ' ' -f 1); do
+        export XEN9PFSD_CRASH=at:$place:20
+        echo "    XEN9PFSD_CRASH=$XEN9PFSD_CRASH"
+        guests_until "$guard" died_at "$place"
     done
-    torture_ends
     "$report" "$work/crash.log" | awk '{ visits += $2; deaths += $3 }
         END { print "    " NR " places, " visits " visits, " deaths " deaths" }'
     nothing_is_left || fail "nobody died at: $(left)"
-    nothing_happened
 }
 
 test_death_at_every_place_on_disk() {
     share_on disk
-    die_at_all_points
-    all_died
+    die_at_all_places
 }
 
 test_death_at_every_place_on_tmpfs() {
     share_on tmpfs
-    die_at_all_points
-    all_died
+    die_at_all_places
 }
 
 test_death_at_every_place_with_a_standby() {
     share_on tmpfs
-    die_at_all_points --standby
-    all_died
+    die_at_all_places --standby
 }
 
 run_tests "$@"

@@ -8,38 +8,45 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/kill.sh"
 
 deaths=${KILLS:-50}
-above=${ABOVE:-1} # ms: shorter times without a reply are no pauses
 
-# row ORDER WHAT DAEMON-OPTION...: WHAT: nothing or worker.
+# The time without a reply in which each worker was killed, in us. None: the guest had nothing to
+# ask then.
+pauses_of_deaths() {
+    sed -n 's/^pause at_us=\([0-9]*\) us=\([0-9]*\)$/pause \1 \2/p' "$work/guest-1.out" |
+        cat - <(sed -n 's/^kill worker at_us=/kill /p' "$work/killer.out") |
+        awk '$1 == "pause" { start[n] = $2; length_of[n++] = $3 }
+            $1 == "kill" {
+                for (i = 0; i < n; i++)
+                    if (start[i] <= $2 && start[i] + length_of[i] >= $2)
+                        print length_of[i]
+            }' | sort -n
+}
+
+# row ORDER DAEMON-OPTION...
 row() {
-    local order=$1 what=$2
-    shift 2
+    local order=$1
+    shift
     daemon_start --export "$share" "$@"
-    torture guest-1 --path "$share" --order "$order" -- --workers 1 --kinds data --pauses="$above"
-    if [ "$what" = nothing ]; then
-        sleep $((deaths / 5))
-    else
-        kill_shares "$deaths" 150000 250000 worker
-        deaths_end >/dev/null
-    fi
+    torture guest-1 --path "$share" --order "$order" -- --workers 1 --kinds data --pauses=0 \
+        --each-pause
+    kill_shares "$deaths" 50000 150000 worker
+    deaths_end >/dev/null
     torture_ends >/dev/null
     nothing_left 1
     daemon_stop
     : >"$log"
-    sed -n 's/^pauses=\([0-9]*\) median_us=\([0-9]*\) longest_us=\([0-9]*\)/\1 \2 \3/p' \
-        "$work/guest-1.out" |
-        awk -v order="$order" -v what="$what" -v how="${*:---}" \
-            '{ printf "%5s  %-8s  %-10s  %6d  %9.1f  %10.1f\n", order, what, how, $1, $2 / 1000, $3 / 1000 }'
+    pauses_of_deaths | awk -v order="$order" -v how="${*:---}" '{ us[NR] = $1 / 1000 }
+        END { printf "%5s  %-9s  %6d  %6.1f  %6.1f  %6.1f\n", order, how, NR, us[1],
+              us[int((NR + 1) / 2)], us[NR] }'
 }
 
 test_pauses() {
     share_on tmpfs
-    echo "times above $above ms without a reply, under load; $deaths deaths"
-    echo "order  killed    daemon      pauses  median ms  longest ms"
+    echo "How long no reply came when the worker was killed, in ms; $deaths deaths each."
+    echo "order  daemon     pauses   least  median    most"
     for order in 3 6 9; do
-        row $order nothing
-        row $order worker
-        row $order worker --standby
+        row $order
+        row $order --standby
     done
 }
 
