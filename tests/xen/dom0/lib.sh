@@ -30,12 +30,16 @@ soon() {
     done
     return 1
 }
+dmesg -C                                # what dom0's kernel says from here on is about the case
 # Every change of a 9pfs node, both sides, with times.
 xs watch 9p /local/domain > /results/watch.txt 2>&1 &
 case $(echo /usr/lib/xen-4.*) in *4.17) xen=417 ;; *) xen=420 ;; esac
 
+kernel_alarms='BUG|Oops|WARNING|Bad page|Call Trace|blocked for more than|rcu.*stall'
 # finish: the end of every case.
 finish() {
+    dmesg > /results/dmesg.txt
+    ! grep -qE "$kernel_alarms" /results/dmesg.txt || bad "dom0's kernel: $(grep -m1 -E "$kernel_alarms" /results/dmesg.txt)"
     compgen -G '/results/core.*' > /dev/null && bad "something crashed: $(cd /results && echo core.*)"
     xenstore-ls -f 2>/dev/null | grep -a 9p > /results/xenstore-end.txt
     if [ $failures = 0 ]; then say "case passed"; exit 0; fi
@@ -45,40 +49,54 @@ finish() {
 }
 
 # --------------------------------------------------------------- the daemon
-daemon=''
-# start_daemon [OPTION...]: in dom0; exports $share unless told otherwise.
+daemon='' state_dir=/run/xen9pfsd
+# start_daemon [OPTION...]: in dom0; exports $share unless told otherwise. Its log goes on where
+# that of the one before ended.
 start_daemon() {
     [ -e /payload/xen9pfsd ] || { say "no daemon: QEMU is the backend"; return 0; }
     [ $# -gt 0 ] || set -- --export "$share"
     say "xen9pfsd $*"
-    /payload/xen9pfsd "$@" --log-level "$LAB_LOG" > /results/daemon.log 2>&1 < /dev/null &
+    [ -z "$LAB_CRASH" ] || export XEN9PFSD_CRASH=$LAB_CRASH
+    /payload/xen9pfsd "$@" --log-level "$LAB_LOG" >> /results/daemon.log 2>&1 < /dev/null &
     daemon=$!
     xs wait 30 /local/domain/0/libxl/xen-9pfs/state running || die "the daemon does not announce itself"
-    idle_processes=$(daemon_processes)
 }
-# Its processes, children included, whatever they call themselves.
+# All its processes: supervisor and shares', whatever they call themselves.
 daemon_processes() {
     local p n=0
     for p in /proc/[0-9]*; do
-        [ "$(readlink "$p/exe")" = /payload/xen9pfsd ] && n=$((n + 1))
+        [[ $(readlink "$p/exe") != */xen9pfsd* ]] || n=$((n + 1))
     done
     echo $n
 }
-daemon_idle() { [ "$(daemon_processes)" = "$idle_processes" ]; }
+only_the_supervisor() { [ "$(daemon_processes)" = 1 ]; }
+# In the state directory, besides what the daemon has for itself.
+sessions() {
+    local f
+    for f in "$state_dir"/*; do
+        case ${f##*/} in lock | control.sock | '*') ;; *) echo "${f##*/}" ;; esac
+    done
+}
 daemon_alive() { [ -z "$daemon" ] || kill -0 "$daemon" 2>/dev/null || bad "the daemon died"; }
-stop_daemon() {
-    [ -n "$daemon" ] || return 0
+# end_daemon SIGNAL
+end_daemon() {
     daemon_alive
-    grep -E '^(VmHWM|VmRSS|Threads)' "/proc/$daemon/status" > /results/daemon-memory.txt 2>/dev/null
-    ls -l "/proc/$daemon/fd" > /results/daemon-fds.txt 2>/dev/null
-    kill -TERM "$daemon" 2>/dev/null
+    kill "-$1" "$daemon" 2>/dev/null
     # not for ever, should it ignore the signal
-    soon eval "! kill -0 $daemon" || { bad "the daemon ignores SIGTERM"; kill -KILL "$daemon"; }
+    soon eval "! kill -0 $daemon" || { bad "the daemon ignores SIG$1"; kill -KILL "$daemon"; }
     wait "$daemon"
     equal "the daemon's exit status" $? 0
-    equal "processes it left" "$(daemon_processes)" 0
-    check "it takes its announcement back" eval '! xenstore-exists /local/domain/0/libxl/xen-9pfs/state'
     daemon=''
+}
+# The end: shares are closed.
+stop_daemon() {
+    [ -n "$daemon" ] || return 0
+    grep -E '^(VmHWM|VmRSS|Threads)' "/proc/$daemon/status" > /results/daemon-memory.txt 2>/dev/null
+    ls -l "/proc/$daemon/fd" > /results/daemon-fds.txt 2>/dev/null
+    end_daemon INT
+    equal "processes it left" "$(daemon_processes)" 0
+    equal "sessions it left" "$(sessions)" ""
+    check "it takes its announcement back" eval '! xenstore-exists /local/domain/0/libxl/xen-9pfs/state'
 }
 
 # ------------------------------------------------------------------- guests
@@ -119,17 +137,18 @@ CFG
     [ $# = 0 ] || echo "p9 = [ ${items%, } ]"
 }
 
-# create CFG: xl create. Leaves the domid in $domid; the guest's console comes
+# create CFG [OPTION...]: xl create. Leaves the domid in $domid; the guest's console comes
 # out on ours, line by line, and in /results.
 create() {
-    local name log took
-    name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$1")
+    local cfg=$1 name log took
+    shift
+    name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$cfg")
     log=/var/log/xen/console/guest-$name.log
     [ ! -e "$log" ] || mv "$log" "$log.$((++old_logs))"     # of a guest of the same name before
     took=$(now_ms)
-    say "xl create $name: $(grep '^p9' "$1")"
-    cp "$1" /results/
-    xl create -q "$1" || die "xl create $name fails"
+    say "xl create $name: $(grep '^p9' "$cfg")"
+    cp "$cfg" /results/
+    xl create -q "$@" "$cfg" || die "xl create $name fails"
     took=$(($(now_ms) - took))
     domid=$(xl domid "$name")
     say "xl create $name: domain $domid after $took ms"
@@ -193,14 +212,14 @@ nothing_left() {
     check "no zombie domain" soon no_zombies
     equal "mapped grants of domain $be" "$(grants "$be")" 0
     daemon_alive
-    [ -z "$daemon" ] || check "no process of a share is left" soon daemon_idle
+    [ -z "$daemon" ] || check "no process of a share is left" soon only_the_supervisor
 }
 
 # --------------------------------------------------------- a driver domain
-# start_driver_domain: a PV domain that gets the export's disk and runs the
-# daemon. Afterwards $backend_domain is its domid.
+# start_driver_domain [FILE...]: a PV domain that gets the export's disk and runs the
+# daemon; more files for its /lab. Afterwards $backend_domain is its domid.
 start_driver_domain() {
-    ramdisk /tmp/drvdom.cpio /payload/guest/driver.sh /payload/xen9pfsd
+    ramdisk /tmp/drvdom.cpio /payload/guest/driver.sh /payload/xen9pfsd "$@"
     {
         guest_mem=192 config drvdom /tmp/drvdom.cpio
         echo 'driver_domain = 1'
@@ -210,8 +229,19 @@ start_driver_domain() {
     backend_domain=$domid
     xs wait 60 "/local/domain/$backend_domain/data/lab" ready || die "the driver domain does not get ready"
 }
+# in_driver_domain COMMAND...: by its shell; what it prints and its exit status become ours.
+in_driver_domain() {
+    local d=/local/domain/$backend_domain/data
+    xs wait 600 "$d/idle" yes || return 99
+    xenstore-write "$d/order" "$*"
+    xenstore-rm "$d/idle"
+    [ "$*" != stop ] || return 0
+    xs wait 600 "$d/idle" yes || return 99
+    xenstore-read "$d/output"
+    return "$(xenstore-read "$d/status")"
+}
 stop_driver_domain() {
-    xenstore-write "/local/domain/$backend_domain/data/lab" stop
+    in_driver_domain stop
     finished "$backend_domain" 60
     backend_domain=''
 }

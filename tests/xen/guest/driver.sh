@@ -1,13 +1,17 @@
 # shellcheck shell=dash
 # driver.sh - main script of a driver domain: mounts the disk it was given, runs
-# the daemon on it, and says so in its data/lab. data/lab = stop ends it.
+# the daemon on it, and says so in its data/lab. Then it does what dom0 orders: a
+# command line in data/order, whose turn it is when data/idle is removed; "stop"
+# ends it.
 # shellcheck source=lib.sh
 . /lab/lib.sh
 load driver
 mount -t xenfs xenfs /proc/xen
 mount -t ext4 /dev/xvda /srv/share || finish
 mkfifo /tmp/log
-sed 's/^/daemon: /' < /tmp/log &
+tee /tmp/daemon.log < /tmp/log | sed 's/^/daemon: /' &
+# shellcheck disable=SC2154
+[ -z "$LAB_CRASH" ] || export XEN9PFSD_CRASH="$LAB_CRASH"
 # shellcheck disable=SC2154
 /lab/xen9pfsd --export /srv/share --log-level "$LAB_LOG" > /tmp/log 2>&1 < /dev/null &
 daemon=$!
@@ -20,10 +24,17 @@ processes() {
 }
 idle=$(processes)
 xenstore-write data/lab ready
-xs wait 86400 data/lab stop
+while :; do
+    xenstore-write data/idle yes
+    xs wait 86400 data/idle
+    order=$(xenstore-read data/order)
+    [ "$order" != stop ] || break
+    sh -c "$order" > /tmp/output 2>&1
+    xenstore-write data/status $? data/output "$(tail -c 2000 /tmp/output)"
+done
 t alive kill -0 $daemon
 eq share-processes "$(processes)" "$idle"
-kill -TERM $daemon
+kill -INT $daemon
 wait $daemon
 eq exit-status $? 0
 eq processes "$(processes)" 0

@@ -23,6 +23,8 @@ eq() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1: '$2' instead of '$3'"; fi
 finish() {
     cd /
     dmesg | grep -E '9p|xenbus|hung|BUG|WARN' | tail -8
+    alarm=$(dmesg | grep -m 1 -E 'BUG|Oops|WARNING|Bad page|Call Trace|blocked for more than|rcu.*stall')
+    [ -z "$alarm" ] || bad "kernel: $alarm"
     echo "$checks checks, $fails failed"
     exit $fails
 }
