@@ -79,6 +79,17 @@ static int local_listing_start(struct local_listing *listing, int fd, uint64_t o
 	return lseek(fd, (off_t)offset, SEEK_SET) < 0 ? -errno : 0;
 }
 
+/* ext4 finds nothing at the start of a directory whose first reading through this open file was at
+ * its end; it does when asked again. */
+static ssize_t local_getdents(int fd, char *buf, size_t room, uint64_t offset)
+{
+	ssize_t filled = LOCAL_SYS(getdents64(fd, buf, room));
+
+	if (filled != 0 || offset != 0)
+		return filled;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : LOCAL_SYS(getdents64(fd, buf, room));
+}
+
 int local_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
 		  void *arg)
 {
@@ -92,7 +103,7 @@ int local_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t siz
 		return ret;
 	if (!buf)
 		return -ENOMEM;
-	filled = LOCAL_SYS(getdents64(dir.id, buf, room));
+	filled = local_getdents(dir.id, buf, room, offset);
 	if (filled < 0)
 		return (int)filled;
 	ret = 1;

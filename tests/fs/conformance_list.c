@@ -197,6 +197,24 @@ static void rewinding_shows_new_entries(void)
 	fs_close(w.fs, dir);
 }
 
+static void a_listing_that_begins_at_the_end_can_be_rewound(void)
+{
+	_world_ struct world w = world();
+	struct fs_file first, second;
+	struct listing l = {.room = SIZE_MAX};
+
+	make_numbered(&w, w.root, 0, 20);
+	first = open_node(&w, w.root, O_RDONLY);
+	second = open_node(&w, w.root, O_RDONLY);
+	list_all(&w, first, &l, 4096);
+	CU_ASSERT_FALSE(list_more(&w, second, &l, 4096));
+	l = (struct listing){.room = SIZE_MAX};
+	list_all(&w, second, &l, 4096);
+	CU_ASSERT(saw_each_once(&l, 20));
+	fs_close(w.fs, first);
+	fs_close(w.fs, second);
+}
+
 /* As rm -r does: what was listed is removed before the listing goes on. */
 static void removing_what_was_listed_skips_nothing(void)
 {
@@ -321,6 +339,8 @@ const struct test list_tests[] = {
 	{"a_listing_resumes_after_each_entry", a_listing_resumes_after_each_entry},
 	{"the_same_offset_gives_the_same_entries", the_same_offset_gives_the_same_entries},
 	{"rewinding_shows_new_entries", rewinding_shows_new_entries},
+	{"a_listing_that_begins_at_the_end_can_be_rewound",
+	 a_listing_that_begins_at_the_end_can_be_rewound},
 	{"removing_what_was_listed_skips_nothing", removing_what_was_listed_skips_nothing},
 	{"untouched_entries_appear_once_among_changes",
 	 untouched_entries_appear_once_among_changes},
