@@ -397,6 +397,8 @@ static int begin(struct server *server, char *err, size_t errlen)
 	server->signals = (struct runner_source){.fd = block_signals(), .ready = stop};
 	ret = runner_create(&server->runner);
 	if (ret == 0)
+		ret = runner_start(server->runner);
+	if (ret == 0)
 		ret = runner_add(server->runner, &server->signals, EPOLLIN);
 	if (ret < 0) {
 		snprintf(err, errlen, "cannot start: %s", strerror(-ret));

@@ -62,6 +62,8 @@ struct runner {
 	bool vacant;	       /* the role waits for a thread */
 	bool sleeping;	       /* its holder waits in epoll */
 	bool stopped;
+
+	bool started; /* there is a watchdog */
 };
 
 static int64_t now_ns(void)
@@ -419,15 +421,16 @@ static void runner_free(struct runner *r)
 	free(r);
 }
 
-static int start_watchdog(struct runner *r)
+int runner_start(struct runner *runner)
 {
 	pthread_attr_t attr;
 	int err;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	err = pthread_create(&r->watchdog, &attr, watchdog_main, r);
+	err = pthread_create(&runner->watchdog, &attr, watchdog_main, runner);
 	pthread_attr_destroy(&attr);
+	runner->started = err == 0;
 	return -err;
 }
 
@@ -466,8 +469,6 @@ int runner_create(struct runner **runner)
 	pthread_condattr_destroy(&monotonic);
 
 	err = open_descriptors(r);
-	if (err == 0)
-		err = start_watchdog(r);
 	if (err < 0) {
 		runner_free(r);
 		return err;
@@ -487,7 +488,7 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 	until.tv_nsec %= 1000 * NS_PER_MS;
 	pthread_mutex_lock(&runner->lock);
 	if (!runner->stopped) {
-		/* It was never run: only the watchdog is there. */
+		/* It was never run: only the watchdog may be there. */
 		runner->stopped = true;
 		arm(runner);
 	}
@@ -497,7 +498,8 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 	pthread_mutex_unlock(&runner->lock);
 	if (err != 0)
 		return false;
-	pthread_join(runner->watchdog, NULL);
+	if (runner->started)
+		pthread_join(runner->watchdog, NULL);
 	runner_free(runner);
 	return true;
 }

@@ -39,7 +39,10 @@ struct runner_task {
 	void (*run)(struct runner_task *task);
 };
 
+/* 0 or -errno. There is no second thread before runner_start(), so that a process can give up
+ * rights in between. */
 int runner_create(struct runner **runner);
+int runner_start(struct runner *runner);
 
 /* For session_create(). */
 struct executor *runner_executor(struct runner *runner);
@@ -51,7 +54,7 @@ int runner_modify(struct runner *runner, struct runner_source *source, uint32_t 
 void runner_remove(struct runner *runner, struct runner_source *source);
 void runner_later(struct runner *runner, struct runner_task *task);
 
-/* Serves until runner_stop() (on the loop). The caller only waits. */
+/* After runner_start(): serves until runner_stop() (on the loop). The caller only waits. */
 void runner_run(struct runner *runner);
 void runner_stop(struct runner *runner);
 

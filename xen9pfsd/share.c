@@ -345,13 +345,15 @@ static int share_open(struct share *share, bool standby, char *err, size_t errle
 	if (ret == 0)
 		ret = add_sources(share);
 	if (ret < 0) {
-		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
+		snprintf(err, errlen, "its event loop: %s", strerror(-ret));
 		return ret;
 	}
 	ret = device_begin(share->device, share->fs, share->runner, share_broken, share, err,
 			   errlen);
 	if (ret == 0 && (ret = device_start(share->device)) < 0)
 		snprintf(err, errlen, "event channels: %s", strerror(-ret));
+	if (ret == 0 && (ret = runner_start(share->runner)) < 0)
+		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
 	return ret;
 }
 

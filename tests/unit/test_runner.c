@@ -181,6 +181,7 @@ static struct world *world_open(void)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
 	CU_ASSERT_EQUAL_FATAL(runner_create(&w->runner), 0);
+	CU_ASSERT_EQUAL_FATAL(runner_start(w->runner), 0);
 	CU_ASSERT_EQUAL_FATAL(
 		session_create(&w->gate.fs, &config, runner_executor(w->runner), NULL, &w->session),
 		0);
