@@ -6,7 +6,7 @@
 #include "tests/lib/test.h"
 
 #include <CUnit/TestRun.h>
-#include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,17 +19,14 @@
 static const struct test *current;
 static const char *current_skip;
 
+/* One by one: a test may have locked itself out of /proc. */
 unsigned test_open_fds(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
 	unsigned count = 0;
 
-	if (dir == NULL)
-		return 0;
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count - 3; /* ".", ".." and the listing's own */
+	for (int fd = 0; fd < TEST_FDS_MAX; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
 }
 
 void test_skip(const char *why)

@@ -26,7 +26,8 @@ void test_rmtree(const char *path);
 /* Says why the running test cannot run here; the test then returns. */
 void test_skip(const char *why);
 
-/* Number of descriptors that this process has open. */
+/* How many descriptors below TEST_FDS_MAX this process has open. */
+#define TEST_FDS_MAX 4096
 unsigned test_open_fds(void);
 
 #endif
