@@ -164,7 +164,7 @@ int create_error(struct world *w, struct fs_node dir, const char *name, int flag
 	return ret;
 }
 
-int conformance_run(int argc, char **argv, const struct subject *which)
+size_t conformance_tests(struct test all[CONFORMANCE_TESTS_MAX])
 {
 	const struct {
 		const struct test *tests;
@@ -175,13 +175,20 @@ int conformance_run(int argc, char **argv, const struct subject *which)
 		{xattr_tests, xattr_tests_count},   {thread_tests, thread_tests_count},
 		{intent_tests, intent_tests_count}, {handle_tests, handle_tests_count},
 	};
-	struct test all[256];
 	size_t count = 0;
 
 	for (size_t i = 0; i < countof(themes); i++) {
 		memcpy(all + count, themes[i].tests, themes[i].count * sizeof(all[0]));
 		count += themes[i].count;
 	}
+	return count;
+}
+
+int conformance_run(int argc, char **argv, const struct subject *which)
+{
+	struct test all[CONFORMANCE_TESTS_MAX];
+	size_t count = conformance_tests(all);
+
 	subject = which;
 	return test_main(argc, argv, which->name, all, count);
 }

@@ -29,6 +29,10 @@ struct subject {
 /* Exit status as of test_main(). */
 int conformance_run(int argc, char **argv, const struct subject *subject);
 
+/* The tests of the suite, for who runs them one by one; they use the global `subject`. */
+#define CONFORMANCE_TESTS_MAX 256
+size_t conformance_tests(struct test all[CONFORMANCE_TESTS_MAX]);
+
 /* ---- for the tests ---- */
 
 extern const struct subject *subject;

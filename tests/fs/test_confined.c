@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * test_confined.c - the local driver passes the conformance suite behind all walls of a worker.
+ *
+ * A process cannot leave a sandbox, so each test runs in one of its own, which puts the walls up
+ * around the fs that the test makes. The host's paths are gone then; what is left in the
+ * directory is removed out here.
+ */
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "tests/fs/conformance.h"
+#include "xen9pfsd/sandbox.h"
+
+/* As a worker does it. A test makes one fs. */
+static int make_confined(const char *dir, enum fs_model model, struct fs **fs)
+{
+	char err[128] = "", moved[4096];
+	_cleanup_close_ int host = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int export = sandbox_mount(host, false);
+	struct sandbox sandbox = {.export = export >= 0 ? export : host};
+	int ret;
+
+	/* Where paths still lead somewhere, the test must not find it in order to clean up: that
+	 * takes system calls which no worker needs. */
+	snprintf(moved, sizeof(moved), "%s.moved", dir);
+	ret = rename(dir, moved) < 0 ? -errno : sandbox_enter(&sandbox, err, sizeof(err));
+	if (ret == 0)
+		ret = sandbox_close(&sandbox, err, sizeof(err));
+	if (ret == 0)
+		ret = fs_local_create(sandbox.export, model, fs, err, sizeof(err));
+	if (ret == 0)
+		ret = sandbox_lock(&sandbox, err, sizeof(err));
+	if (ret < 0)
+		printf("%s\n", err);
+	cleanup_close(&export);
+	return ret;
+}
+
+static int make_none(const char *dir, struct fs **fs)
+{
+	return make_confined(dir, FS_MODEL_NONE, fs);
+}
+
+static int make_passthrough(const char *dir, struct fs **fs)
+{
+	return make_confined(dir, FS_MODEL_PASSTHROUGH, fs);
+}
+
+/* Returns the status as of test_main(); a signal is a failure. */
+static int run_alone(const struct test *test)
+{
+	char program[] = "test_confined", *argv[] = {program, NULL}, *dir = test_tmpdir();
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		setenv("TMPDIR", dir, 1);
+		exit(test_main(1, argv, subject->name, test, 1));
+	}
+	if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status))
+		printf("FAIL %s/%s: %s\n", subject->name, test->name, strsignal(WTERMSIG(status)));
+	test_rmtree(dir);
+	free(dir);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strstr(name, argv[i]) != NULL)
+			return true;
+	}
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+	const bool root = geteuid() == 0;
+	const struct subject subjects[] = {
+		{"confined-none", root, make_none},
+		{"confined-passthrough", true, make_passthrough},
+	};
+	struct test tests[CONFORMANCE_TESTS_MAX];
+	size_t count = conformance_tests(tests);
+	bool failed = false;
+
+	/* Without the rights, the one that needs none. */
+	for (size_t s = 0; s < (root ? countof(subjects) : 1); s++) {
+		subject = &subjects[s];
+		for (size_t i = 0; i < count; i++) {
+			if (wanted(tests[i].name, argc, argv))
+				failed |= run_alone(&tests[i]) == 1;
+		}
+	}
+	return failed;
+}
