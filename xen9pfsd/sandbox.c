@@ -500,9 +500,11 @@ static int fill_filter(scmp_filter_ctx filter)
 		ret = allow(filter, allowed[i], 0, NULL);
 	for (size_t i = 0; i < countof(arguments) && ret == 0; i++)
 		ret = allow(filter, arguments[i].call, arguments[i].count, arguments[i].compare);
-	/* abort(3) */
+	/* abort(3); nobody else can be meant. */
 	if (ret == 0)
 		ret = allow(filter, SCMP_SYS(tgkill), 1, &own);
+	if (ret == 0)
+		ret = allow(filter, SCMP_SYS(kill), 1, &own);
 	/* Its flags are in memory, where a filter cannot look: the C library goes on to clone. */
 	if (ret == 0)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
