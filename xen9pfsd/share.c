@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * share.c - the life of a worker, from top to bottom: map the guest's rings, take up what a
- * predecessor left, say "ready", serve, end as ordered.
+ * predecessor left, put up the walls, say "ready", serve, end as ordered.
  */
 #include "xen9pfsd/share.h"
 
@@ -29,6 +29,7 @@
 #include "xen9pfsd/handover.h"
 #include "xen9pfsd/keeper.h"
 #include "xen9pfsd/runner.h"
+#include "xen9pfsd/sandbox.h"
 #include "xen9pfsd/sweep.h"
 
 #define LINGER_TICK_MS 10 /* when the worker ends, requests may be with the storage: */
@@ -38,6 +39,7 @@
 struct share {
 	const struct control_start *start;
 	struct arena *arena;
+	struct sandbox sandbox;
 	struct runner *runner;
 	struct fs *fs;
 	struct device *device;
@@ -49,8 +51,8 @@ struct share {
 	unsigned ticks;
 	struct runner_task end;
 	bool ending;
-	bool alone; /* the keeper is dead */
-	int status; /* enum share_exit */
+	bool alone;   /* the keeper is dead */
+	int status;   /* enum share_exit */
 	int handover; /* where the descriptors are to go; -1 */
 };
 
@@ -325,35 +327,88 @@ static int stand_by(struct share *share, char *err, size_t errlen)
 	return eventfd_read(KEEPER_WAKE, &wake) < 0 ? -errno : 0;
 }
 
-static int share_open(struct share *share, bool standby, char *err, size_t errlen)
+/* The export on a mount of its own, before the session opens anything there. All workers of the
+ * share use this one. Without the right to it, it is a wall less (sandbox.h). */
+static void mount_export(void)
+{
+	int root = sandbox_mount(KEEPER_ROOT, false);
+
+	if (root >= 0)
+		dup3(root, KEEPER_ROOT, O_CLOEXEC);
+	cleanup_close(&root);
+}
+
+/* Behind the first walls: maps the rings and makes the arena ready. */
+static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 {
 	int ret = arena_map(KEEPER_ARENA, &share->arena, err, errlen);
 
+	if (ret < 0)
+		return ret;
+	if (share->arena->phase != ARENA_SERVING || share->start->how == CONTROL_RESTORE)
+		mount_export();
+	share->sandbox.export = KEEPER_ROOT;
+	ret = sandbox_enter(&share->sandbox, err, errlen);
 	if (ret == 0 && standby)
 		ret = stand_by(share, err, errlen);
 	if (ret == 0)
 		ret = take_up_arena(share, err, errlen);
-	if (ret == 0)
-		ret = check_root(share, err, errlen);
-	if (ret == 0)
-		ret = fs_local_create(KEEPER_ROOT, share->start->model, &share->fs, err, errlen);
 	if (ret == 0 && share->device == NULL)
 		ret = device_map(share->start, share->arena, &share->device, err, errlen);
+	return ret < 0 ? ret : sandbox_close(&share->sandbox, err, errlen);
+}
+
+static int begin_session(struct share *share, char *err, size_t errlen)
+{
+	int ret = check_root(share, err, errlen);
+
+	if (ret == 0)
+		ret = fs_local_create(KEEPER_ROOT, share->start->model, &share->fs, err, errlen);
 	if (ret < 0)
 		return ret;
 	ret = runner_create(&share->runner);
 	if (ret == 0)
 		ret = add_sources(share);
 	if (ret < 0) {
-		snprintf(err, errlen, "its event loop: %s", strerror(-ret));
+		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
 		return ret;
 	}
-	ret = device_begin(share->device, share->fs, share->runner, share_broken, share, err,
-			   errlen);
-	if (ret == 0 && (ret = device_start(share->device)) < 0)
-		snprintf(err, errlen, "event channels: %s", strerror(-ret));
-	if (ret == 0 && (ret = runner_start(share->runner)) < 0)
-		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
+	return device_begin(share->device, share->fs, share->runner, share_broken, share, err,
+			    errlen);
+}
+
+/* Once for a session. Who is not root has most of them anyway. */
+static void tell_walls(const struct share *share)
+{
+	char text[256];
+
+	if (share->sandbox.missing == 0)
+		return;
+	sandbox_names(share->sandbox.missing, text, sizeof(text));
+	log_line(geteuid() == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		 "walls around its process that cannot be had here: %s", text);
+}
+
+static int share_open(struct share *share, bool standby, char *err, size_t errlen)
+{
+	bool first;
+	int ret = prepare(share, standby, err, errlen);
+
+	if (ret < 0)
+		return ret;
+	first = share->arena->phase != ARENA_SERVING;
+	ret = begin_session(share, err, errlen);
+	if (ret == 0)
+		ret = sandbox_lock(&share->sandbox, err, errlen);
+	if (ret < 0)
+		return ret;
+	if (first)
+		tell_walls(share);
+	ret = runner_start(share->runner);
+	if (ret == 0)
+		ret = device_start(share->device);
+	if (ret < 0)
+		snprintf(err, errlen, "cannot begin to serve: %s", strerror(-ret));
 	return ret;
 }
 
