@@ -13,7 +13,7 @@ options=$(sed -n 's/.*lab.torture=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' ')
 # shellcheck disable=SC2086
 /lab/torture load /mnt/load $options > /tmp/torture &
 torture=$!
-until grep -q '^torture:' /tmp/torture || ! kill -0 $torture; do sleep 0.2; done
+until grep -qs '^torture:' /tmp/torture || ! kill -0 $torture; do sleep 0.2; done
 stage working
 kill -TERM $torture
 wait $torture
