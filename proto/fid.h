@@ -45,8 +45,8 @@ void node_unref(struct fid_table *table, struct node *node);
 uint32_t fid_index(const struct fid_table *table, const struct fid *fid);
 uint32_t node_index(const struct fid_table *table, const struct node *node);
 
-/* Closes an open file of the fid's. Its locks go first: another process of ours that is about to end
- * may have the same file open for a moment still, which would keep them. Any thread. */
+/* Closes an open file of the fid's. Its locks go first: another process of ours that is about to
+ * end may have the same file open for a moment still, which would keep them. Any thread. */
 void fid_close_file(struct fs *fs, const struct fid *fid, struct fs_file file);
 
 /* Does it stand for nothing any more (lost in fid_table_restore())? */

@@ -64,7 +64,8 @@ struct scratch {
 
 static struct scratch *map_arena(int fd)
 {
-	struct scratch *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct scratch *arena =
+		mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return arena == MAP_FAILED ? NULL : arena;
 }
