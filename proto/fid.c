@@ -152,8 +152,11 @@ static uint32_t take_entry(uint32_t *free, uint32_t next, uint32_t *used, uint32
 uint32_t fid_reserve(struct fid_table *table)
 {
 	struct saved *s = table->saved;
+	uint32_t i =
+		take_entry(&table->fid_free, s->fid[table->fid_free].next, &s->fid_used, FID_MAX);
 
-	return take_entry(&table->fid_free, s->fid[table->fid_free].next, &s->fid_used, FID_MAX);
+	s->fid[i].refs = 0;
+	return i;
 }
 
 void fid_put_back(struct fid_table *table, uint32_t fid)

@@ -53,9 +53,9 @@ static const struct op table[] = {
 
 const struct op *op_find(uint8_t type)
 {
-	const struct op *op = &table[type];
+	const struct op *op = type < countof(table) ? &table[type] : NULL;
 
-	if (type >= countof(table) || (op->check == NULL && op->ask == NULL && op->commit == NULL))
+	if (op == NULL || (op->check == NULL && op->ask == NULL && op->commit == NULL))
 		return NULL;
 	return op;
 }

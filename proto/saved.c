@@ -58,18 +58,14 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 	       node_ok(s, slot->node, fd_min) && node_ok(s, slot->dnode, fd_min);
 }
 
-static bool redo_ok(const struct saved *s, int fd_min)
+/* May it be carried out? What comes of it is looked at afterwards. */
+static bool redo_ok(const struct saved *s)
 {
 	const struct redo *r = &s->redo;
 
-	if (r->slot == 0)
-		return true;
 	return r->slot <= SESSION_REQS_MAX && r->flush <= SESSION_REQS_MAX &&
 	       r->drop <= s->fid_used && r->node <= s->node_used && r->fid <= s->fid_used &&
-	       r->xattr <= s->xattr_used && r->locker <= FID_LOCKERS_MAX &&
-	       r->new_locker.fid <= s->fid_used && r->written <= FS_XATTR_MAX &&
-	       r->msize <= P9_MSIZE_MAX && descriptor_ok(r->new_node.fs.id, fd_min) &&
-	       (r->fid == 0 || fid_ok(s, &r->new_fid, fd_min));
+	       r->xattr <= s->xattr_used && r->locker <= FID_LOCKERS_MAX;
 }
 
 static bool strings_ok(const struct saved *s)
@@ -83,7 +79,7 @@ static bool strings_ok(const struct saved *s)
 		if (!xattr_ok(&s->xattr[i]))
 			return false;
 	}
-	return s->redo.new_locker.client_id[FID_CLIENT_ID_MAX] == '\0';
+	return true;
 }
 
 /* Fids share nodes, but no value. */
@@ -103,11 +99,21 @@ static bool values_ok(const struct saved *s)
 	return true;
 }
 
-int saved_check(const struct saved *saved, unsigned lanes, int fd_min)
+static bool head_ok(const struct saved *s)
 {
-	if (saved->fid_used > FID_MAX || saved->node_used > FID_MAX ||
-	    saved->xattr_used > FID_XATTRS_MAX || saved->msize > P9_MSIZE_MAX ||
-	    !redo_ok(saved, fd_min) || !strings_ok(saved))
+	return s->fid_used <= FID_MAX && s->node_used <= FID_MAX && s->xattr_used <= FID_XATTRS_MAX;
+}
+
+int saved_take_up(struct saved *saved, unsigned lanes, int fd_min)
+{
+	if (!head_ok(saved) || !redo_ok(saved))
+		return -EUCLEAN;
+	if (saved->redo.slot != 0) {
+		saved_redo(saved);
+		saved_set(&saved->redo.slot, 0);
+	}
+	if (saved->msize > P9_MSIZE_MAX || (saved->msize != 0 && saved->msize < P9_MSIZE_MIN) ||
+	    !strings_ok(saved))
 		return -EUCLEAN;
 	for (uint32_t i = 1; i <= saved->fid_used; i++) {
 		const struct fid_saved *fid = &saved->fid[i].saved;
@@ -171,14 +177,6 @@ void saved_redo(struct saved *saved)
 	saved_set(&saved->slot[r->slot - 1].state, SLOT_SENDING);
 }
 
-void saved_finish_change(struct saved *saved)
-{
-	if (saved->redo.slot == 0)
-		return;
-	saved_redo(saved);
-	saved_set(&saved->redo.slot, 0);
-}
-
 /* ---- descriptors ---- */
 
 static void tell(int32_t id, void (*fn)(void *arg, int fd), void *arg)
@@ -217,7 +215,7 @@ void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void 
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
 		const struct slot *slot = &saved->slot[i];
 
-		if (slot->state != SLOT_ASKING)
+		if (slot->state != SLOT_ASKING || slot->flushed)
 			continue;
 		tell_fid(saved, slot->fid, fn, arg);
 		tell_node(saved, slot->node, fn, arg);

@@ -15,7 +15,7 @@
  *  - Chains, free lists, counts and queues are not kept: the successor makes them anew.
  *
  * To the successor the memory is what another process left behind, which a guest may have taken
- * over: saved_check() looks at every index before any is used.
+ * over: saved_take_up() looks at every index before any is used.
  */
 #ifndef PROTO_SAVED_H
 #define PROTO_SAVED_H
@@ -172,15 +172,13 @@ struct saved {
 	SAVED_PAGE uint8_t out[SESSION_REQS_MAX][P9_MSIZE_MAX];
 };
 
-/* 0, or -EUCLEAN: no process of ours leaves such a thing behind. Descriptors in use are `fd_min` or
- * more; lanes less than `lanes`. */
-int saved_check(const struct saved *saved, unsigned lanes, int fd_min);
+/* Takes up what a predecessor left: finishes the change it was making, if any, and looks at
+ * everything. 0, or -EUCLEAN: no process of ours leaves such a thing behind. Descriptors in use are
+ * `fd_min` or more; lanes less than `lanes`. */
+int saved_take_up(struct saved *saved, unsigned lanes, int fd_min);
 
 /* Makes the change that `redo` describes, in this memory alone, and the slot's reply due. */
 void saved_redo(struct saved *saved);
-
-/* The same for a change that a predecessor was making, if any. */
-void saved_finish_change(struct saved *saved);
 
 /* Calls `fn` for each descriptor that is owned, when no change is under way: all others belong to
  * nobody. For a successor, before it has a session. */

@@ -368,7 +368,10 @@ static void hold(struct req *req)
 static bool proceed(struct req *req, int err)
 {
 	if (err == 0) {
-		hold(req);
+		/* A successor takes those that name and ask nothing in the order of arrival: a
+		 * Tflush comes after what it flushes. */
+		if (req->fid != NULL || req->op->ask != NULL)
+			hold(req);
 		CRASH_POINT();
 		err = judge(req);
 	}
@@ -639,9 +642,12 @@ static void take_up_held(struct req *req)
 static bool take_up_slot(struct session *session, uint32_t number, struct lane *const *lanes)
 {
 	struct slot *slot = &session->saved->slot[number];
-	struct lane *lane = lanes[slot->lane];
 	struct req *req = &session->req[number];
+	struct lane *lane;
 
+	if (slot->state == SLOT_FREE)
+		return false;
+	lane = lanes[slot->lane];
 	if (slot->state == SLOT_TAKING) {
 		lane->retake(lane, slot->at, slot->in_size);
 		saved_set(&slot->state, SLOT_TAKEN);
@@ -720,9 +726,13 @@ static void resume_asking(struct req *req)
 	struct p9_fids names;
 	int err = understand(req);
 
+	names = p9_fids(&req->t);
+	/* Another one's fids, or none: not for a handler to find out. */
+	if (err == 0 && ((names.fid == NULL) != (req->fid == NULL) ||
+			 (names.dfid == NULL) != (req->dfid == NULL)))
+		err = -EIO;
 	req->result = err;
 	if (err == 0) {
-		names = p9_fids(&req->t);
 		req->exclusive = wants_exclusive(req, &names);
 		if (req->exclusive)
 			req->fid->busy = true;

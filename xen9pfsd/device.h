@@ -28,7 +28,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 /* The descriptor that the mapping needed. */
 int device_map_fd(const struct device *device);
 
-/* Takes up the arena's session (which saved_check() found whole), or begins it, to serve `fs`
+/* Takes up the arena's session (which saved_take_up() found whole), or begins it, to serve `fs`
  * (borrowed) on `runner`; from here on the arena is serving. `broken` is called on the loop, once,
  * when the guest violates the transport: nothing is taken from its rings any more. */
 int device_begin(struct device *device, struct fs *fs, struct runner *runner,

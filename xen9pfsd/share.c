@@ -255,11 +255,8 @@ static int take_up_arena(struct share *share, char *err, size_t errlen)
 
 	if (share->start->how == CONTROL_RESTORE && arena->phase == ARENA_SERVING)
 		saved_set(&arena->phase, ARENA_RESTORING);
-	if (arena->phase != ARENA_EMPTY) {
-		ret = saved_check(&arena->session, arena->rings, KEEPER_FDS);
-		if (ret == 0)
-			saved_finish_change(&arena->session);
-	}
+	if (arena->phase != ARENA_EMPTY)
+		ret = saved_take_up(&arena->session, arena->rings, KEEPER_FDS);
 	if (ret == 0)
 		ret = sweep_table(share);
 	if (ret < 0)

@@ -5,6 +5,7 @@
 #include "xen9pfsd/sweep.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -54,6 +55,8 @@ int sweep_close(struct sweep *sweep, int first)
 
 		if (next > first)
 			close_range((unsigned)first, (unsigned)next - 1, 0);
+		if (next == INT_MAX)
+			break;
 		if (next >= first)
 			first = next + 1;
 	}
