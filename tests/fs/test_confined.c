@@ -67,6 +67,16 @@ static int run_alone(const struct test *test)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* A lost session is found again before the last wall is up: behind it that is a forbidden call. */
+static bool restores(const struct test *test)
+{
+	for (size_t i = 0; i < handle_tests_count; i++) {
+		if (strcmp(test->name, handle_tests[i].name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool wanted(const char *name, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -91,7 +101,7 @@ int main(int argc, char **argv)
 	for (size_t s = 0; s < (root ? countof(subjects) : 1); s++) {
 		subject = &subjects[s];
 		for (size_t i = 0; i < count; i++) {
-			if (wanted(tests[i].name, argc, argv))
+			if (!restores(&tests[i]) && wanted(tests[i].name, argc, argv))
 				failed |= run_alone(&tests[i]) == 1;
 		}
 	}
