@@ -11,7 +11,7 @@
  * - RLIMIT_NPROC. It does not bind root and counts all of a user's processes; the service's
  *   TasksMax= is the place. Processes cannot be made anyway.
  */
-#include "config.h"
+#include <config.h>
 
 #include "xen9pfsd/sandbox.h"
 

@@ -52,6 +52,7 @@ struct share {
 	struct runner_task end;
 	bool ending;
 	bool alone;   /* the keeper is dead */
+	bool root;    /* its own user, while it could still be asked */
 	int status;   /* enum share_exit */
 	int handover; /* where the descriptors are to go; -1 */
 };
@@ -382,7 +383,7 @@ static void tell_walls(const struct share *share)
 	if (share->sandbox.missing == 0)
 		return;
 	sandbox_names(share->sandbox.missing, text, sizeof(text));
-	log_line(geteuid() == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+	log_line(share->root ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
 		 "walls around its process that cannot be had here: %s", text);
 }
 
@@ -445,6 +446,7 @@ int share_serve(const struct share_env *env)
 	struct share share = {
 		.start = env->start,
 		.linger.fd = -1,
+		.root = geteuid() == 0,
 		.handover = -1,
 	};
 	char text[CONTROL_TEXT_MAX];
