@@ -363,9 +363,12 @@ clean_up() {
 
 run_test() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/xen9pfsd.XXXXXX")
-    bus=$work/bus share=$work/share log=$work/daemon.log
+    share=$work/share log=$work/daemon.log
     started=() elsewhere=() daemon_pid=
-    mkdir "$bus" "$share"
+    # Sessions stand there: in memory, as on a real host.
+    bus=$(mktemp -d /dev/shm/xen9pfsd.XXXXXX 2>/dev/null) || bus=$(mktemp -d "$work/bus.XXXXXX")
+    elsewhere+=("$bus")
+    mkdir "$share"
     : >"$log"
     trap clean_up EXIT
     trap 'echo "    $(basename "${BASH_SOURCE[0]}"):$LINENO: $BASH_COMMAND"' ERR

@@ -4,6 +4,8 @@
  * that descriptors of dead workers serve their successors. What it cannot do any more is in
  * tests/proc/test_compromised.c.
  */
+#include <config.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,12 +16,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#ifdef HAVE_LIBXEN
+#include <xen/xen.h>
+#include <xen/sys/evtchn.h>
+#endif
 
 #include "common/util.h"
 #include "fs/fs.h"
@@ -253,6 +261,25 @@ static bool make_threads(void)
 	return prctl(PR_SET_NAME, "name") == 0;
 }
 
+#ifdef HAVE_LIBXEN
+/* No more than to find that the descriptor is none. */
+static bool use_event_channels(void)
+{
+	struct ioctl_evtchn_notify notify = {.port = 1};
+	struct ioctl_evtchn_unbind unbind = {.port = 1};
+
+	return ioctl(-1, IOCTL_EVTCHN_NOTIFY, &notify) == -1 && errno == EBADF &&
+	       ioctl(-1, IOCTL_EVTCHN_UNBIND, &unbind) == -1 && errno == EBADF;
+}
+
+static void event_channels_can_be_used(void)
+{
+	_world_ struct world w = world();
+
+	CU_ASSERT_EQUAL(confined(w.export, 0, use_event_channels), 0);
+}
+#endif
+
 static void threads_can_be_made(void)
 {
 	_world_ struct world w = world();
@@ -469,6 +496,9 @@ static const struct test tests[] = {
 	{"status_shows_what_is_documented", status_shows_what_is_documented},
 	{"root_directory_is_empty_but_for_its_own_descriptors",
 	 root_directory_is_empty_but_for_its_own_descriptors},
+#ifdef HAVE_LIBXEN
+	{"event_channels_can_be_used", event_channels_can_be_used},
+#endif
 	{"threads_can_be_made", threads_can_be_made},
 	{"memory_can_be_had", memory_can_be_had},
 	{"deaths_tell_what_happened", deaths_tell_what_happened},
