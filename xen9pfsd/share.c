@@ -215,9 +215,9 @@ static void keeper_died(struct runner_source *source, uint32_t events)
 
 static void fatal_signal(int number)
 {
-	(void)number;
 	req_blame();
-	/* SA_RESETHAND: what went wrong is done once more, and is fatal then. */
+	/* Fatal now (SA_RESETHAND), also if it was sent. */
+	kill(getpid(), number);
 }
 
 static void set_signals(void)
