@@ -411,7 +411,12 @@ static int take_options(struct torture *torture, unsigned *workers, struct turns
 static int run_torture(struct sim_call *call)
 {
 	_cleanup_close_ int stop = sim_stop_fd();
-	struct torture torture = {.call = call, .client = call->guest->client, .stop = stop};
+	struct torture torture = {
+		.call = call,
+		.client = call->guest->client,
+		.unlinked = call->option['U'] == NULL,
+		.stop = stop,
+	};
 	struct turns_config config = {
 		.guard_ms = GUARD, .pause_us = 2000, .bad = bad_reply, .arg = &torture};
 	unsigned workers;

@@ -429,9 +429,12 @@ static int drop_directory(struct torture_task *task, struct directory *dir)
 	struct client *client = task->torture->client;
 	struct tree *tree = task->state;
 	unsigned number = 0;
-	int result = client_mkdir(client, dir->fid, "late", 0755, 0);
+	int result = 0;
 
-	result = torture_judge(task, result, -ENOENT, "mkdir in a removed directory");
+	if (task->torture->unlinked) {
+		result = client_mkdir(client, dir->fid, "late", 0755, 0);
+		result = torture_judge(task, result, -ENOENT, "mkdir in a removed directory");
+	}
 	if (result == 0)
 		result = torture_judge(task, client_clunk(client, dir->fid), 0, "clunk");
 	while (tree->dirs[number] != dir)

@@ -114,3 +114,10 @@ long syscall(long number, ...)
 	}
 	return call(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }
+
+/* It knows no filters either, and makes calls of its own besides. */
+int seccomp_load(const void *context)
+{
+	(void)context;
+	return 0;
+}
