@@ -22,6 +22,7 @@ torture() {
     tortures+=("$name")
     torture_pid[$name]=$pid
     await "guest $name works" torture_works "$name"
+    grep -q '^torture: seed' "$work/$name.out" || fail "guest $name: $(cat "$work/$name.out")"
 }
 
 torture_works() {
