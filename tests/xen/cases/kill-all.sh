@@ -65,13 +65,18 @@ kill_processes $((kills / 3)) 100000 500000 worker worker standby
 
 say "=== all of it"
 kills_begin 50000 400000 worker worker standby keeper
-supervisor_dies
-sleep 0.3
-daemon_again
-upgrade soon
-end_daemon TERM
-sleep 0.3
-daemon_again
+for pause in 0 0.5; do
+    supervisor_dies
+    sleep $pause
+    daemon_again
+    sleep 0.7
+    upgrade soon
+    sleep 0.7
+    end_daemon TERM
+    sleep $pause
+    daemon_again
+    sleep 0.7
+done
 kills_end
 torture_ends
 

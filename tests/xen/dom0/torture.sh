@@ -22,6 +22,7 @@ descriptors() { on_host "ls /proc/$(daemon_status | sed -n 's/.*keeper=\([0-9]*\
 # tortured [TORTURE-OPTION...]: a guest, whose processes work when this returns.
 tortured() {
     torture_options="$*"
+    on_host "rm -rf $share/load"
     ramdisk /tmp/guest.cpio /payload/guest/torture.sh /payload/torture
     guest_args="lab.torture=${torture_options// /,}" config guest /tmp/guest.cpio \
         "$(p9 share "$share" ${backend_domain:+backend=drvdom})" > /tmp/guest.cfg

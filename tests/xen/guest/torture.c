@@ -36,7 +36,7 @@
 #define FILE_ROOM 262144
 #define CALL_ROOM 200000 /* most bytes in a call; more than fit into one request */
 #define READS_ROOM 1048576
-#define LONGEST 256
+#define DELAYS_MAX 256
 
 struct tally {
 	char name[16];
@@ -796,7 +796,14 @@ static int load(bool unlinked, bool locks)
 
 /* ---- reads alone ---- */
 
-static uint64_t longest[LONGEST];
+/* Calls that took long and follow each other closely belong together: only the longest counts. */
+#define TOGETHER 250000000u /* ns */
+#define LONG_CALL 3	    /* times as long as the others */
+
+static struct {
+	uint64_t began, longest;
+} delays[DELAYS_MAX];
+static unsigned delay_count;
 
 static int descending(const void *a, const void *b)
 {
@@ -805,44 +812,53 @@ static int descending(const void *a, const void *b)
 	return *left < *right ? 1 : -(*left > *right);
 }
 
-static void note(uint64_t took)
+static void note(uint64_t since, uint64_t took)
 {
-	unsigned least = 0;
+	unsigned last = delay_count - 1;
 
-	for (unsigned i = 1; i < LONGEST; i++) {
-		if (longest[i] < longest[least])
-			least = i;
+	if (delay_count == 0 || since - delays[last].began > TOGETHER) {
+		last = delay_count < DELAYS_MAX ? delay_count++ : last;
+		delays[last].began = since;
+		delays[last].longest = took;
+	} else if (took > delays[last].longest) {
+		delays[last].longest = took;
 	}
-	if (took > longest[least])
-		longest[least] = took;
 }
 
-/* Prints the longest calls in ms, the longest one first. */
+static void tell_delays(uint64_t mean)
+{
+	uint64_t longest[DELAYS_MAX];
+
+	for (unsigned i = 0; i < delay_count; i++)
+		longest[i] = delays[i].longest;
+	qsort(longest, delay_count, sizeof(longest[0]), descending);
+	printf("mean=%.3f longest:", (double)mean / 1e6);
+	for (unsigned i = 0; i < delay_count; i++)
+		printf(" %.3f", (double)longest[i] / 1e6);
+	printf("\n");
+}
+
+/* Prints delays in ms, the longest one first. */
 static int reads(const char *path)
 {
 	const int fd = open(path, O_RDONLY);
-	uint64_t floor = 0, began = now_ns();
+	uint64_t began = now_ns(), mean = UINT64_MAX / LONG_CALL;
 
 	if (fd < 0)
 		fatal(path);
 	printf("torture: 1 process\n");
 	while (!stopped) {
-		uint64_t since = now_ns();
+		uint64_t since = now_ns(), took;
 
 		EXPECT(pread(fd, buffer, 4096, (off_t)below(READS_ROOM / 4096) * 4096), 4096);
-		since = now_ns() - since;
-		/* Spares the look through the list in nearly all cases. */
-		if (since > floor)
-			note(since);
-		if (me->operations % LONGEST == 0)
-			floor = (now_ns() - began) / me->operations;
+		took = now_ns() - since;
+		if (took > LONG_CALL * mean)
+			note(since, took);
+		if (me->operations % 256 == 0)
+			mean = (now_ns() - began) / me->operations;
 	}
 	tell(me);
-	qsort(longest, LONGEST, sizeof(longest[0]), descending);
-	printf("mean=%.3f longest:", (double)(now_ns() - began) / 1e6 / (double)me->operations);
-	for (unsigned i = 0; i < LONGEST && longest[i] > 0; i++)
-		printf(" %.3f", (double)longest[i] / 1e6);
-	printf("\n");
+	tell_delays(mean);
 	return me->errors > 0;
 }
 
