@@ -144,6 +144,8 @@ static void crash_open_log(const char *path)
 		refuse("the log cannot be mapped", path);
 	for (struct crash_point **at = __start_crash_points; at < __stop_crash_points; at++)
 		(*at)->count = log_entry(log, *at);
+	/* The mapping keeps the file open, and so the lock. */
+	flock(fd, LOCK_UN);
 }
 
 static __attribute__((constructor)) void crash_init(void)

@@ -764,6 +764,8 @@ static void resume(struct session *session, uint32_t state)
 			resume_sending(req);
 		else if (state == SLOT_ASKING)
 			resume_asking(req);
+		else if (req->lane->taken != NULL)
+			req->lane->taken(req->lane, req);
 		else
 			session_receive(req);
 	}

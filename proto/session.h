@@ -37,6 +37,9 @@ struct lane {
 	/* A message of `size` bytes that began at position `at` was copied: see that the transport
 	 * knows. */
 	void (*retake)(struct lane *lane, uint32_t at, uint32_t size);
+	/* A request that was taken and not begun: session_receive() when its turn comes. NULL: at
+	 * once. */
+	void (*taken)(struct lane *lane, struct req *req);
 	/* Was the reply that was to be put at position `at` put? */
 	bool (*was_put)(struct lane *lane, uint32_t at);
 };

@@ -438,6 +438,12 @@ static void ring_retake_message(struct lane *lane, uint32_t at, uint32_t size)
 	ring_retake(&container_of(lane, struct device_ring, lane)->ring, at, size);
 }
 
+/* As when it came: a Tflush waits until its request is taken, too. */
+static void ring_taken(struct lane *lane, struct req *req)
+{
+	receive(container_of(lane, struct device_ring, lane), req);
+}
+
 static bool ring_was_put_reply(struct lane *lane, uint32_t at)
 {
 	return ring_was_put(&container_of(lane, struct device_ring, lane)->ring, at);
@@ -464,6 +470,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 				 .released = ring_released,
 				 .number = i,
 				 .retake = ring_retake_message,
+				 .taken = ring_taken,
 				 .was_put = ring_was_put_reply},
 			.device = d,
 			.saved = &arena->ring[i],
