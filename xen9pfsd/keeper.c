@@ -151,10 +151,17 @@ static int put_fd(int fd, int number)
 	return 0;
 }
 
+/* What stands for nothing. No file of the host's: a worker that is not ours any more could change
+ * the mode of /dev/null, for everybody. */
+static int open_placeholder(void)
+{
+	return eventfd(0, EFD_CLOEXEC);
+}
+
 /* Only while no worker can be sweeping: never between its start and its readiness. */
 static void put_placeholder(int number)
 {
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd = open_placeholder();
 
 	if (fd < 0 || put_fd(fd, number) < 0)
 		log_warning("descriptor %d: %s", number, strerror(errno));
@@ -812,12 +819,15 @@ static int open_fixed(void)
 	close_range(KEEPER_LISTEN, ~0u, 0);
 	/* Takes the lowest free number each time. */
 	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open_placeholder();
 		if (fd < 0)
 			return -errno;
 	} while (fd < KEEPER_FDS - 1);
 	if (fd >= KEEPER_FDS)
 		close(fd);
+	/* /dev/null as a rule; nobody here reads it. */
+	if (dup2(KEEPER_FDS - 1, STDIN_FILENO) < 0)
+		return -errno;
 	fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	return fd < 0 ? -errno : put_fd(fd, KEEPER_SELF);
 }

@@ -18,7 +18,7 @@
 
 #include "xen9pfsd/control.h"
 
-/* The fixed descriptors. Numbers that are not in use stand for /dev/null. */
+/* The fixed descriptors. Numbers that are not in use hold a placeholder. */
 enum keeper_fd {
 	KEEPER_CONTROL = CONTROL_FD, /* to the supervisor */
 	KEEPER_LISTEN,		     /* where a supervisor that comes later connects */

@@ -151,17 +151,17 @@ static void orders_ready(struct runner_source *source, uint32_t events)
 
 /* ---- without a keeper ---- */
 
-/* A placeholder (keeper.h) cannot be listened to: there is no supervisor either, for now. */
+/* A placeholder (keeper.h) never says anything: there is no supervisor either, for now. */
 static void listen_to(struct share *share, struct runner_source *source, int fd)
 {
 	int err;
 
 	source->fd = fd;
 	err = runner_add(share->runner, source, EPOLLIN);
-	if (err < 0)
-		source->fd = -1;
-	if (err < 0 && err != -EPERM)
-		log_error("cannot listen to descriptor %d: %s", fd, strerror(-err));
+	if (err == 0)
+		return;
+	source->fd = -1;
+	log_error("cannot listen to descriptor %d: %s", fd, strerror(-err));
 }
 
 static void control_ready(struct runner_source *source, uint32_t events)
