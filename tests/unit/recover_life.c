@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * recover_life.c - a life: what a share's process does with its session, rings replaced by the
+ * world's lanes. Asks are run one after the other; a lane keeps its replies until it is told to
+ * put them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/crash.h"
+#include "common/util.h"
+#include "proto/session.h"
+#include "tests/unit/recover.h"
+#include "xen9pfsd/sweep.h"
+
+struct life_lane {
+	struct lane lane;
+	struct world_lane *world;
+	struct req_queue unsent;
+};
+
+struct life {
+	struct executor executor;
+	struct life_lane lane[LANES];
+	struct lane *lanes[LANES];
+	struct fs *fs;
+	struct session *session;
+	struct req_queue ready, answered;
+};
+
+/* ---- executor ---- */
+
+static void run(struct executor *executor, struct req *req)
+{
+	STAILQ_INSERT_TAIL(&container_of(executor, struct life, executor)->ready, req, link);
+}
+
+static void answered(struct executor *executor, struct req *req)
+{
+	STAILQ_INSERT_TAIL(&container_of(executor, struct life, executor)->answered, req, link);
+}
+
+/* All but the newest `keep`. */
+static void ask_older(struct life *life, unsigned keep)
+{
+	struct req *req;
+	unsigned ready = 0;
+
+	STAILQ_FOREACH (req, &life->ready, link)
+		ready++;
+	for (; ready > keep; ready--) {
+		req = STAILQ_FIRST(&life->ready);
+		STAILQ_REMOVE_HEAD(&life->ready, link);
+		CHECK(req_ask(req));
+	}
+}
+
+static void ask_all(struct life *life)
+{
+	ask_older(life, 0);
+}
+
+static void finish_all(struct life *life)
+{
+	struct req *req;
+
+	while ((req = STAILQ_FIRST(&life->answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&life->answered, link);
+		session_finish(req);
+	}
+}
+
+static void finish_reversed(struct life *life)
+{
+	struct req *req;
+
+	while (!STAILQ_EMPTY(&life->answered)) {
+		STAILQ_FOREACH (req, &life->answered, link) {
+			if (STAILQ_NEXT(req, link) == NULL)
+				break;
+		}
+		STAILQ_REMOVE(&life->answered, req, req, link);
+		session_finish(req);
+	}
+}
+
+static void ask_and_finish(struct life *life)
+{
+	do {
+		ask_all(life);
+		finish_all(life);
+	} while (!STAILQ_EMPTY(&life->ready));
+}
+
+/* ---- lanes ---- */
+
+static void lane_send(struct lane *lane, struct req *req)
+{
+	STAILQ_INSERT_TAIL(&container_of(lane, struct life_lane, lane)->unsent, req, link);
+}
+
+static void lane_released(struct lane *lane)
+{
+	(void)lane;
+}
+
+static void lane_retake(struct lane *lane, uint32_t at, uint32_t size)
+{
+	struct world_lane *w = container_of(lane, struct life_lane, lane)->world;
+
+	if (w->taken == at)
+		w->taken += size;
+}
+
+static bool lane_was_put(struct lane *lane, uint32_t at)
+{
+	return container_of(lane, struct life_lane, lane)->world->put != at;
+}
+
+static void put(struct life_lane *lane, struct req *req)
+{
+	struct world_lane *w = lane->world;
+
+	if (!req_flushed(req)) {
+		session_putting(req, w->put);
+		CRASH_POINT();
+		if (req->out_size <= LANE_BYTES - w->put) {
+			memcpy(w->out + w->put, req->out, req->out_size);
+			w->put += req->out_size;
+		}
+		CRASH_POINT();
+	}
+	session_sent(req);
+}
+
+static void put_all(struct life *life)
+{
+	for (size_t i = 0; i < LANES; i++) {
+		struct life_lane *lane = &life->lane[i];
+		struct req *req;
+
+		while ((req = STAILQ_FIRST(&lane->unsent)) != NULL) {
+			STAILQ_REMOVE_HEAD(&lane->unsent, link);
+			put(lane, req);
+		}
+	}
+}
+
+static struct world_message *next_message(enum phase phase)
+{
+	for (uint32_t i = 0; i < world->messages; i++) {
+		struct world_message *msg = &world->message[i];
+
+		if (msg->phase <= phase && world->lane[msg->lane].taken <= msg->at)
+			return msg;
+	}
+	return NULL;
+}
+
+static bool take(struct life *life, enum phase phase)
+{
+	const struct world_message *msg = next_message(phase);
+	struct life_lane *lane;
+	struct req *req;
+
+	if (msg == NULL)
+		return false;
+	lane = &life->lane[msg->lane];
+	req = session_request(life->session, &lane->lane, msg->size);
+	if (req == NULL)
+		return false;
+	memcpy(req->in, lane->world->in + msg->at, msg->size);
+	CRASH_POINT();
+	session_taking(req, msg->at);
+	CRASH_POINT();
+	lane->world->taken = msg->at + msg->size;
+	CRASH_POINT();
+	session_receive(req);
+	return true;
+}
+
+/* What the pace wants done before the next message is taken. */
+static void settle(struct life *life, enum pace pace)
+{
+	switch (pace) {
+	case PACE_EACH:
+		ask_and_finish(life);
+		put_all(life);
+		break;
+	case PACE_LAGGING:
+		ask_older(life, 1);
+		finish_all(life);
+		put_all(life);
+		break;
+	case PACE_LATE_FINISH:
+	case PACE_REVERSED:
+		ask_all(life);
+		break;
+	case PACE_LATE_PUT:
+		ask_and_finish(life);
+		break;
+	case PACE_TOGETHER:
+		break;
+	}
+}
+
+void life_serve(struct life *life, enum phase phase, enum pace pace)
+{
+	bool took;
+
+	do {
+		settle(life, pace);
+		took = take(life, phase);
+	} while (took);
+	if (pace == PACE_REVERSED)
+		finish_reversed(life);
+	finish_all(life);
+	ask_and_finish(life);
+	put_all(life);
+}
+
+/* ---- beginning and end ---- */
+
+static struct life *life_new(void)
+{
+	struct life *life = calloc(1, sizeof(*life));
+
+	if (life == NULL)
+		_exit(3);
+	life->executor = (struct executor){.run = run, .answered = answered};
+	STAILQ_INIT(&life->ready);
+	STAILQ_INIT(&life->answered);
+	for (uint32_t i = 0; i < LANES; i++) {
+		life->lane[i].world = &world->lane[i];
+		life->lane[i].lane = (struct lane){
+			.send = lane_send,
+			.released = lane_released,
+			.number = i,
+			.retake = lane_retake,
+			.was_put = lane_was_put,
+		};
+		STAILQ_INIT(&life->lane[i].unsent);
+		life->lanes[i] = &life->lane[i].lane;
+	}
+	return life;
+}
+
+static const struct session_config config = {.msize_max = MSIZE, .durable = true};
+
+static int open_export(struct life *life)
+{
+	unsigned before = world_count_fds();
+	char text[128];
+	int err = fs_local_create(world_root, FS_MODEL_NONE, &life->fs, text, sizeof(text));
+
+	world->own_fds = world_count_fds() - before;
+	return err;
+}
+
+static struct life *life_create(void)
+{
+	struct life *life = life_new();
+
+	CHECK(open_export(life) == 0);
+	CHECK(session_create(life->fs, &config, &life->executor, world_saved, &life->session) == 0);
+	world->begun = true;
+	return life;
+}
+
+/* Noted twice is a thing for sweep_close(). */
+static void note_owned(void *arg, int fd)
+{
+	CHECK(fd >= world_fd_min);
+	sweep_keep(arg, fd);
+}
+
+int life_succeed(struct life **life)
+{
+	struct sweep sweep = {.keep = NULL};
+	struct life *l = life_new();
+	int err = saved_check(world_saved, LANES, world_fd_min);
+
+	*life = l;
+	if (err < 0)
+		return err;
+	saved_finish_change(world_saved);
+	if (!world->lost)
+		saved_descriptors(world_saved, note_owned, &sweep);
+	err = sweep_close(&sweep, world_fd_min);
+	if (err == 0)
+		err = open_export(l);
+	if (err == 0)
+		err = session_recover(l->fs, &config, &l->executor, world_saved, l->lanes,
+				      &l->session);
+	if (err < 0)
+		return err;
+	if (world->lost)
+		world->stale = session_restore(l->session);
+	world->lost = false;
+	session_resume(l->session);
+	return 0;
+}
+
+void life_close(struct life *life)
+{
+	session_close(life->session);
+	ask_and_finish(life);
+	put_all(life);
+	CHECK(session_idle(life->session));
+	session_destroy(life->session);
+	fs_destroy(life->fs);
+	free(life);
+}
+
+/* ---- the child, and its keeper ---- */
+
+static void count(void *arg, int fd)
+{
+	*(unsigned *)arg += 1;
+	CHECK(fcntl(fd, F_GETFD) >= 0);
+}
+
+/* Whether exactly what the session owns is open, and `more`. Spoils the session's counts. */
+static void check_descriptors(unsigned more)
+{
+	unsigned owned = 0;
+
+	saved_descriptors(world_saved, count, &owned);
+	CHECK(world_count_fds() == owned + more);
+}
+
+static void give_up_rights(void)
+{
+	if (getuid() != 0)
+		return;
+	CHECK(setgroups(0, NULL) == 0);
+	CHECK(setresgid(65534, 65534, 65534) == 0);
+	CHECK(setresuid(65534, 65534, 65534) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+}
+
+static struct life *begin(enum phase phase)
+{
+	struct life *life;
+
+	if (!world->begun) {
+		life = life_create();
+		life_serve(life, PHASE_SETUP, PACE_EACH);
+		death_arm();
+		return life;
+	}
+	/* The last one came to its end; nothing but what it used itself is left over. */
+	if (phase == PHASE_PROVE && !world->lost)
+		check_descriptors(world->own_fds);
+	if (phase == PHASE_ACT && world->death > 0)
+		death_arm();
+	CHECK(life_succeed(&life) == 0);
+	if (life->session == NULL)
+		_exit(1);
+	return life;
+}
+
+static void live(enum phase phase)
+{
+	struct life *life;
+
+	if (world->unprivileged)
+		give_up_rights();
+	life = begin(phase);
+	life_serve(life, phase, phase == PHASE_ACT ? world->pace : PACE_EACH);
+	death_disarm();
+	CHECK(session_idle(life->session));
+	if (phase == PHASE_PROVE)
+		check_descriptors(world->own_fds);
+	_exit(0);
+}
+
+int life_run(enum phase phase)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	int status;
+
+	if (pid == 0)
+		live(phase);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		world_fail(__FILE__, __LINE__, "no life");
+		return -1;
+	}
+	world->armed = false;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && world->place[0] != '\0')
+		return 1;
+	world_fail(__FILE__, __LINE__,
+		   WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "a life gave up");
+	return -1;
+}
