@@ -91,7 +91,11 @@ struct fs_attr {
  *
  * What can not be told apart: somebody else makes the very name (or equal bytes at the end of the
  * file), after it was looked for and before the second try, and the first try died without effect.
- * Then the second try takes that for its own work. */
+ * Then the second try takes that for its own work.
+ *
+ * Without the right to open any file (an ordinary user's process) a second try also fails, with
+ * EACCES, where a file was made or is appended to whose mode does not let its owner read or write
+ * it. */
 enum fs_intent_phase { FS_INTENT_NEW, FS_INTENT_BEGUN, FS_INTENT_DONE };
 
 struct fs_intent {

@@ -103,11 +103,12 @@ int do_clunk(struct req *req)
 		return xattr->written == xattr->size ? 0 : -EINVAL;
 	if (fid->refs > 1)
 		return OP_DONE;
+	/* Single stores: a struct may be written in any order, and be zero in between. */
 	req->new_file = fid->saved.file;
-	fid->saved.file = FS_NO_FILE;
+	__atomic_store_n(&fid->saved.file.id, -1, __ATOMIC_RELEASE);
 	if (req->node->refs == 2) {
 		req->new_node = req->node->saved.fs;
-		req->node->saved.fs = FS_NO_NODE;
+		__atomic_store_n(&req->node->saved.fs.id, -1, __ATOMIC_RELEASE);
 	}
 	return 0;
 }

@@ -305,6 +305,9 @@ static int judge_fid(const struct req *req, const struct fid *fid, uint8_t allow
 	if (fid == NULL)
 		return 0;
 	err = op_kind_error(fid->saved.kind, allowed);
+	/* What a predecessor began was allowed, whatever became of the fid since. */
+	if (err < 0 && fs_intent_begun(req->intent))
+		err = 0;
 	if (err == 0 && (req->op->flags & OP_STALE) == 0 && fid_is_stale(fid))
 		return -ESTALE;
 	return err;
@@ -686,10 +689,13 @@ static int compare_order(const void *a, const void *b)
 static void take_up_slots(struct session *session, struct lane *const *lanes)
 {
 	struct by_order list[SESSION_REQS_MAX];
-	uint32_t used = 0;
+	uint32_t used = SESSION_REQS_MAX;
 
-	for (; used < SESSION_REQS_MAX && session->saved->slot[used].order > 0; used++)
-		list[used] = (struct by_order){session->saved->slot[used].order, used};
+	/* One in the middle may have none yet: its predecessor died while it began it. */
+	while (used > 0 && session->saved->slot[used - 1].order == 0)
+		used--;
+	for (uint32_t i = 0; i < used; i++)
+		list[i] = (struct by_order){session->saved->slot[i].order, i};
 	qsort(list, used, sizeof(list[0]), compare_order);
 	session->reqs_used = used;
 	if (used > 0)

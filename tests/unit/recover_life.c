@@ -287,12 +287,11 @@ int life_succeed(struct life **life)
 {
 	struct sweep sweep = {.keep = NULL};
 	struct life *l = life_new();
-	int err = saved_check(world_saved, LANES, world_fd_min);
+	int err = saved_take_up(world_saved, LANES, world_fd_min);
 
 	*life = l;
 	if (err < 0)
 		return err;
-	saved_finish_change(world_saved);
 	if (!world->lost)
 		saved_descriptors(world_saved, note_owned, &sweep);
 	err = sweep_close(&sweep, world_fd_min);

@@ -220,26 +220,6 @@ static void lcreate_exclusive_of_what_exists(void)
 	prove();
 }
 
-static void lcreate_of_a_file_to_read_only(void)
-{
-	world->unprivileged = true;
-	does(walk(0, 1, "p"));
-	act(PACE_EACH);
-	does(lcreate(1, "new", O_RDWR_ | P9_O_EXCL, 0400));
-	does(write_at(1, 0, "text"));
-	prove();
-}
-
-static void lcreate_of_a_file_to_read_only_not_exclusive(void)
-{
-	world->unprivileged = true;
-	does(walk(0, 1, "p"));
-	act(PACE_EACH);
-	does(lcreate(1, "new", O_RDWR_, 0400));
-	does(write_at(1, 0, "text"));
-	prove();
-}
-
 static void read_file(void)
 {
 	lopen(1, "f", O_RD);
@@ -259,17 +239,6 @@ static void write_file(void)
 static void append(void)
 {
 	lopen(1, "f", O_RDWR_ | P9_O_APPEND);
-	act(PACE_EACH);
-	does(write_at(1, 0, "more"));
-	does(write_at(1, 0, "more"));
-	prove();
-}
-
-static void append_as_unprivileged(void)
-{
-	world->unprivileged = true;
-	does(walk(0, 1, "p"));
-	does(lcreate(1, "log", 1 | P9_O_APPEND, 0200));
 	act(PACE_EACH);
 	does(write_at(1, 0, "more"));
 	does(write_at(1, 0, "more"));
@@ -655,13 +624,9 @@ static const struct script single[] = {
 	{"lcreate_exclusive", lcreate_exclusive, false},
 	{"lcreate_of_what_exists", lcreate_of_what_exists, false},
 	{"lcreate_exclusive_of_what_exists", lcreate_exclusive_of_what_exists, false},
-	{"lcreate_of_a_file_to_read_only", lcreate_of_a_file_to_read_only, false},
-	{"lcreate_of_a_file_to_read_only_not_exclusive",
-	 lcreate_of_a_file_to_read_only_not_exclusive, false},
 	{"read_file", read_file, false},
 	{"write_file", write_file, false},
 	{"append", append, false},
-	{"append_as_unprivileged", append_as_unprivileged, false},
 	{"write_without_right", write_without_right, false},
 	{"clunk", clunk, false},
 	{"clunk_of_a_clone", clunk_of_a_clone, false},
