@@ -16,51 +16,50 @@ cat > /tmp/main <<'MAIN'
 load 9p
 for order in $(sed -n 's/.*lab.orders=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
     mount_share "order$order" /mnt none
-    dd if=/dev/urandom of=/mnt/file bs=64k count=16 2>/dev/null
-    /lab/torture reads /mnt/file > /tmp/reads &
-    reads=$!
-    until grep -qs '^torture:' /tmp/reads; do sleep 0.1; done
     xenstore-write data/lab "$order"
     xs wait 86400 data/dom0 "$order"
-    kill -TERM $reads
-    wait $reads; eq "reads on rings of order $order" $? 0
+    /lab/torture reads /mnt > /tmp/reads
+    eq "reads on rings of order $order" $? 0
     echo "order=$order $(tail -n 1 /tmp/reads | cut -d ' ' -f 1-60)"
     umount /mnt
 done
 finish
 MAIN
 
-# Without a fork, which would take the CPU from those who are to come to life.
+# While the guest reads, nothing is forked here: the CPU is to be with those who come to life.
 exec 9<> <(:)
 pause() { read -rt "$1" -u 9; }
-# find_worker NAME: the keeper's child of that name, in $found
+# find_worker KEEPER NAME: its child of that name, in $found
 find_worker() {
-    local child name
+    local children child name
     found=''
-    for child in $(< "/proc/$keeper/task/$keeper/children"); do
+    read -ra children < "/proc/$1/task/$1/children"
+    for child in "${children[@]}"; do
         { read -r name < "/proc/$child/comm"; } 2>/dev/null || continue
-        [ "$name" != "$1" ] || found=$child
+        [ "$name" != "$2" ] || found=$child
     done
     [ -n "$found" ]
 }
-await_worker() { until find_worker "$1"; do pause 0.05; done; }
+await_worker() { until find_worker "$@"; do pause 0.05; done; }
 
-# kill_workers DEVID
+# kill_workers KEEPER DIR
 kill_workers() {
     local i
-    keeper=$("$lab/xen9pfsd" status | sed -n "s/^guest=$domid dev=$1 .*keeper=\([0-9]*\).*/\1/p")
+    until [ -e "$2/begun" ]; do pause 0.05; done
     for ((i = 0; i < deaths; i++)); do
         pause 0.4
-        [ ! "$standby" ] || await_worker xen9pfsd-stand
-        await_worker xen9pfsd-share
+        [ ! "$standby" ] || await_worker "$1" xen9pfsd-stand
+        await_worker "$1" xen9pfsd-share
         kill -KILL "$found"
     done
     pause 0.4
+    : > "$2/end"
 }
 
 # measure NAME: one guest with a share for each order
 measure() {
-    local order shares=() i
+    local order shares=() i keeper
+    rm -rf "$share"/order*
     for order in "${orders[@]}"; do
         mkdir -p "$share/order$order"
         shares+=("$(p9 "order$order" "$share/order$order")")
@@ -76,8 +75,9 @@ measure() {
     xl unpause "$1"
     for i in "${!orders[@]}"; do
         stage "${orders[i]}"
-        kill_workers "$i"
+        keeper=$("$lab/xen9pfsd" status | sed -n "s/^guest=$domid dev=$i .*keeper=\([0-9]*\).*/\1/p")
         proceed "${orders[i]}"
+        kill_workers "$keeper" "$share/order${orders[i]}"
     done
     finished "$domid"
     nothing_left "$domid"

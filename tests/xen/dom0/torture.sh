@@ -69,8 +69,9 @@ states_stayed() {
 # The log's lines about deaths and successors, in numbers.
 deaths() { on_host "grep -c 'was killed by signal' $log"; }
 successors() {
-    on_host "sed -n 's/.* serves, after \([0-9]*\) ms/\1/p' $log | sort -n" |
-        awk '{ v[NR] = $1 } END { if (NR) print NR " successors served after " v[int((NR + 1) / 2)] " ms (median), " v[NR] " ms (longest)" }'
+    # xenstore-write has its own idea of backslashes
+    on_host "grep -o 'serves, after [0-9]*' $log" | sort -n -k 3 |
+        awk '{ v[NR] = $3 } END { if (NR) print NR " successors served after " v[int((NR + 1) / 2)] " ms (median), " v[NR] " ms (longest)" }'
 }
 
 # The load ends: nobody may have noticed anything.

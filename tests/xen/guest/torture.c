@@ -6,7 +6,8 @@
  *   torture load DIR [--no-unlinked] [--no-locks]   processes that work below DIR until SIGTERM
  *   torture peer DIR                                tests from the daemon's host the locks that
  *                                                   the load holds, until SIGTERM
- *   torture reads FILE                              nothing but reads, each measured, until SIGTERM
+ *   torture reads DIR                               nothing but reads, each measured, between a
+ *                                                   file "begun" it makes and one "end" it finds
  *
  * A process of the load does one sort of operation, and keeps in memory what must be there. At the
  * end each prints how many operations it did, how many results were wrong, and how long the longest
@@ -839,18 +840,18 @@ static void tell_delays(uint64_t mean)
 }
 
 /* Prints delays in ms, the longest one first. */
-static int reads(const char *path)
+static int reads(void)
 {
-	const int fd = open(path, O_RDONLY);
-	uint64_t began = now_ns(), mean = UINT64_MAX / LONG_CALL;
+	uint64_t began, mean = UINT64_MAX / LONG_CALL;
 
-	if (fd < 0)
-		fatal(path);
-	printf("torture: 1 process\n");
-	while (!stopped) {
+	reads_start();
+	make("begun", "");
+	began = now_ns();
+	me->operations = 0;
+	while (me->operations % 64 != 0 || me->operations == 0 || access("end", F_OK) < 0) {
 		uint64_t since = now_ns(), took;
 
-		EXPECT(pread(fd, buffer, 4096, (off_t)below(READS_ROOM / 4096) * 4096), 4096);
+		reads_round();
 		took = now_ns() - since;
 		if (took > LONG_CALL * mean)
 			note(since, took);
@@ -877,14 +878,14 @@ int main(int argc, char **argv)
 		unlinked = unlinked && strcmp(argv[i], "--no-unlinked") != 0;
 		locks = locks && strcmp(argv[i], "--no-locks") != 0;
 	}
-	if (argc >= 3 && strcmp(argv[1], "reads") == 0) {
-		add_tally("reads", 0);
-		return reads(argv[2]);
-	}
 	if (argc < 3 || chdir(argv[2]) < 0) {
 		fprintf(stderr, "usage: torture load DIR [--no-unlinked] [--no-locks] | "
-				"peer DIR | reads FILE\n");
+				"peer DIR | reads DIR\n");
 		return 2;
+	}
+	if (strcmp(argv[1], "reads") == 0) {
+		add_tally("reads", 0);
+		return reads();
 	}
 	if (strcmp(argv[1], "peer") == 0) {
 		add_tally("peer", 0);
