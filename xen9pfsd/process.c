@@ -455,9 +455,9 @@ static enum process_news current_says(struct process *p, const struct control_ms
 	case CONTROL_READY:
 		return p->state == PROCESS_STARTING ? serves(p) : PROCESS_NO_NEWS;
 	case CONTROL_HELD:
-		if (p->state != PROCESS_HOLDING)
-			break;
-		p->state = PROCESS_HELD;
+		/* In another state it is late: a supervisor before us gave the order. */
+		if (p->state == PROCESS_HOLDING)
+			p->state = PROCESS_HELD;
 		return PROCESS_NO_NEWS;
 	case CONTROL_FAILED:
 		process_say(p, LOG_LEVEL_WARNING, "closed: %s", msg->text);
