@@ -433,6 +433,7 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sched_getaffinity), /* malloc, for the number of its arenas */
+	SCMP_SYS(sysinfo),	     /* qsort, for the size of its buffer */
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(set_robust_list),
 	SCMP_SYS(sigaltstack),
