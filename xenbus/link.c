@@ -68,19 +68,19 @@ int link_adopt(const char *bus, const struct link_saved *saved, struct link **li
 	}
 	result = open_version(bus, &adopted, link, err, errlen);
 	if (result == 0)
-		(*link)->adopted = adopted;
+		(*link)->ports = adopted;
 	return result;
 }
 
 int link_resume(struct link *link)
 {
-	const struct link_saved *adopted = &link->adopted;
+	const struct link_saved *own = &link->ports;
 	int result = 0;
 
-	for (uint32_t i = 0; i < adopted->ports && result == 0; i++)
-		result = link_unmask(link, adopted->port[i].port);
-	for (uint32_t i = 0; i < adopted->ports && result == 0; i++)
-		result = link_notify(link, adopted->port[i].port);
+	for (uint32_t i = 0; i < own->ports && result == 0; i++)
+		result = link_unmask(link, own->port[i].port);
+	for (uint32_t i = 0; i < own->ports && result == 0; i++)
+		result = link_notify(link, own->port[i].port);
 	return result;
 }
 
@@ -119,15 +119,18 @@ int link_restrict(struct link *link, uint32_t domid)
 int link_bind(struct link *link, uint32_t domid, uint32_t remote_port)
 {
 	struct link_saved_port entry = {.wait = -1, .notify = -1};
-	struct link_saved *saved = link->saved;
+	struct link_saved *own = &link->ports, *saved = link->saved;
 	int port;
 
-	if (saved != NULL && saved->ports >= LINK_PORTS_MAX)
+	if (own->ports >= LINK_PORTS_MAX)
 		return -ENOSPC;
 	port = link->ops->bind(link, domid, remote_port, &entry);
-	if (port < 0 || saved == NULL)
+	if (port < 0)
 		return port;
 	entry.port = (uint32_t)port;
+	own->port[own->ports++] = entry;
+	if (saved == NULL)
+		return port;
 	saved->port[saved->ports] = entry;
 	/* The entry is whole before it counts. */
 	__atomic_store_n(&saved->ports, saved->ports + 1, __ATOMIC_RELEASE);
@@ -136,6 +139,12 @@ int link_bind(struct link *link, uint32_t domid, uint32_t remote_port)
 
 int link_unbind(struct link *link, uint32_t port)
 {
+	struct link_saved *own = &link->ports;
+
+	for (uint32_t i = 0; i < own->ports; i++) {
+		if (own->port[i].port == port)
+			own->port[i] = own->port[--own->ports];
+	}
 	return link->ops->unbind(link, port);
 }
 

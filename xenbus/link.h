@@ -48,9 +48,9 @@ int link_open(const char *bus, struct link_saved *saved, struct link **link, cha
 int link_adopt(const char *bus, const struct link_saved *saved, struct link **link, char *err,
 	       size_t errlen);
 
-/* Unmasks all adopted ports and notifies the guest on each: the predecessor may have been killed
- * with a port taken, or before it told the guest of what it put. To be called when all rings are
- * resumed; then each has to be looked at, event or not. */
+/* Unmasks all ports, adopted or bound anew, and notifies the guest on each: a predecessor may have
+ * been killed with a port taken, or before it told the guest of what it put. To be called when all
+ * rings are resumed; then each has to be looked at, event or not. */
 int link_resume(struct link *link);
 
 /* The descriptors that `saved` names; returns how many there are. */
@@ -68,7 +68,7 @@ void link_close(struct link *link);
 int link_restrict(struct link *link, uint32_t domid);
 
 /* Binds the guest's port; returns the local one, which is pending at once. -ENOSPC: more than
- * LINK_PORTS_MAX are to be saved. */
+ * LINK_PORTS_MAX. */
 int link_bind(struct link *link, uint32_t domid, uint32_t remote_port);
 int link_unbind(struct link *link, uint32_t port);
 
@@ -107,7 +107,7 @@ struct link {
 	int bus; /* as in link_saved */
 	int map_fd;
 	struct link_saved *saved; /* to add to, or NULL */
-	struct link_saved adopted;
+	struct link_saved ports;  /* adopted or bound */
 };
 
 /* `address` is what stands behind the name in the name of the bus. `adopted`: NULL, or a

@@ -1629,6 +1629,24 @@ static void cut_short_life(struct estate *estate)
 	estate->saved.ports = 1;
 }
 
+/* All who had the ports are gone, and perhaps with something put and not told. */
+static void a_fresh_start_resumes_what_it_binds(void)
+{
+	struct family family;
+	struct link *link;
+	char err[256];
+
+	family_open(&family);
+	CU_ASSERT_EQUAL_FATAL(
+		link_open(family.estate->bus, &family.estate->saved, &link, err, sizeof(err)), 0);
+	for (size_t i = 0; i < countof(family.estate->remote); i++)
+		CU_ASSERT_TRUE(link_bind(link, GUEST, family.estate->remote[i]) > 0);
+	CU_ASSERT_EQUAL(link_resume(link), 0);
+	expect_notified(&family);
+	link_close(link);
+	family_close(&family);
+}
+
 static void a_port_nobody_knows_of_disturbs_no_successor(void)
 {
 	struct family family;
@@ -1905,6 +1923,7 @@ static const struct test tests[] = {
 	{"ports_have_a_limit", ports_have_a_limit},
 	{"usage_goes_to_zero", usage_goes_to_zero},
 	{"a_successor_keeps_the_ports_and_maps_anew", a_successor_keeps_the_ports_and_maps_anew},
+	{"a_fresh_start_resumes_what_it_binds", a_fresh_start_resumes_what_it_binds},
 	{"a_port_nobody_knows_of_disturbs_no_successor",
 	 a_port_nobody_knows_of_disturbs_no_successor},
 	{"a_killed_owner_can_be_followed_by_a_fresh_start",
