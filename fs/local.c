@@ -102,7 +102,7 @@ static int local_path(const struct local *local, int fd, char path[PATH_MAX])
 }
 
 /* The part of `path` below directory `root`; NULL when it is not there. */
-static char *local_below(char *path, const char *root)
+static const char *local_below(const char *path, const char *root)
 {
 	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
 
@@ -114,48 +114,90 @@ static bool local_is_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether the object `st` is found at `path`; opens the directory there. */
-static int local_verify(const struct local *local, const struct stat *st, char *path, char *name)
+/* Whether directory `fd` is beneath the root, or is it. Each step up is one moment, so renames on
+ * the way do not disturb it, as they do a walk down by names. */
+static int local_check_beneath(const struct local *local, int fd)
 {
-	char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+	_cleanup_close_ int at = -1;
+	struct stat root, st, below = {0};
+
+	if (fstat(local->root, &root) || fstat(fd, &st))
+		return -errno;
+	for (int i = 0; i < PATH_MAX && !local_is_same(&st, &root); i++) {
+		int up = LOCAL_SYS(openat(at < 0 ? fd : at, "..", O_PATH | O_CLOEXEC));
+
+		if (up < 0)
+			return up;
+		cleanup_close(&at);
+		at = up;
+		below = st;
+		if (fstat(at, &st))
+			return -errno;
+		if (local_is_same(&st, &below))
+			return -ENOENT;
+	}
+	return local_is_same(&st, &root) ? 0 : -ENOENT;
+}
+
+static int local_above(const struct local *local, int fd)
+{
+	_cleanup_close_ int up = LOCAL_SYS(openat(fd, "..", O_PATH | O_CLOEXEC));
+	int ret = up < 0 ? up : local_check_beneath(local, up);
+
+	return ret < 0 ? ret : take_fd(&up);
+}
+
+/* The directory at the host's path `path`, if that is beneath the root. */
+static int local_at(const struct local *local, const char *path)
+{
+	char root[PATH_MAX];
+	int ret = local_path(local, local->root, root);
+	const char *below;
+
+	if (ret < 0)
+		return ret;
+	if (strcmp(path, root) == 0)
+		below = ".";
+	else
+		below = local_below(path, root);
+	ret = below ? local_beneath(local->root, below, O_DIRECTORY) : -ENOENT;
+	return ret == -ELOOP || ret == -ENOTDIR || ret == -EAGAIN ? -ENOENT : ret;
+}
+
+/* The directory that holds `fd`, if it is found there by the name it has now. */
+static int local_holder_now(const struct local *local, int fd, const struct stat *st, char *name)
+{
+	char path[PATH_MAX], *slash;
 	_cleanup_close_ int dir = -1;
 	struct stat found;
+	int ret = local_path(local, fd, path);
 
-	if (slash)
-		*slash = '\0';
-	if (*last == '\0' || strlen(last) > FS_NAME_MAX)
+	if (ret)
+		return ret;
+	slash = strrchr(path, '/');
+	if (!slash || slash[1] == '\0' || strlen(slash + 1) > FS_NAME_MAX)
 		return -ENOENT;
-	dir = local_beneath(local->root, slash ? path : ".", O_DIRECTORY);
-	if (dir == -ELOOP || dir == -ENOTDIR || dir == -EAGAIN)
-		return -ENOENT;
+	*slash = '\0';
+	dir = S_ISDIR(st->st_mode) ? local_above(local, fd)
+				   : local_at(local, slash == path ? "/" : path);
 	if (dir < 0)
 		return dir;
-	if (fstatat(dir, last, &found, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dir, slash + 1, &found, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	if (!local_is_same(st, &found))
 		return -ENOENT;
-	strcpy(name, last);
+	strcpy(name, slash + 1);
 	return take_fd(&dir);
 }
 
-/* The directory that holds `fd`. While something above is being renamed, an object that is
- * there may be missed; again and again only by an unlucky one. */
+/* While something is being renamed, an object that is there may be missed; again and again only
+ * by an unlucky one. */
 static int local_holder(const struct local *local, int fd, const struct stat *st, char *name)
 {
-	char root[PATH_MAX], path[PATH_MAX];
 	int ret = -ENOENT;
 
-	for (int i = 0; i < LOCAL_TRIES && ret == -ENOENT && st->st_nlink > 0; i++) {
-		char *below;
-
-		ret = local_path(local, local->root, root);
-		if (ret == 0)
-			ret = local_path(local, fd, path);
-		if (ret)
-			break;
-		below = local_below(path, root);
-		ret = below ? local_verify(local, st, below, name) : -ENOENT;
-	}
+	for (int i = 0; i < LOCAL_TRIES && ret == -ENOENT && st->st_nlink > 0; i++)
+		ret = local_holder_now(local, fd, st, name);
 	return ret;
 }
 
