@@ -143,10 +143,11 @@ int fs_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_att
 	return fs->ops->lookup ? fs->ops->lookup(fs, dir, name, attr) : -EOPNOTSUPP;
 }
 
-int fs_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle)
+int fs_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+	      struct fs_handle *handle)
 {
 	*handle = (struct fs_handle){.size = 0};
-	return fs->ops->handle ? fs->ops->handle(fs, node, handle) : -EOPNOTSUPP;
+	return fs->ops->handle ? fs->ops->handle(fs, node, attr, handle) : -EOPNOTSUPP;
 }
 
 int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,

@@ -188,9 +188,11 @@ struct fs_ops {
 
 	void (*forget)(struct fs *fs, struct fs_node node);
 
-	/* What finds `node` again in another process, wherever it is moved to beneath the root.
-	 * EOPNOTSUPP, EOVERFLOW: nothing does; so it is for what is mounted below the root. */
-	int (*handle)(struct fs *fs, struct fs_node node, struct fs_handle *handle);
+	/* What finds `node` again in another process, wherever it is moved to beneath the root;
+	 * `attr` is what its walk, root or create told. EOPNOTSUPP, EOVERFLOW: nothing does; so it
+	 * is for what is mounted below the root. */
+	int (*handle)(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+		      struct fs_handle *handle);
 
 	/* Pins what a handle stands for. The handle may be forged; the object is beneath the root
 	 * all the same. ESTALE: it is not there (any more), or where it is cannot be told: of a
@@ -325,7 +327,8 @@ int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node 
 int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 void fs_forget(struct fs *fs, struct fs_node node); /* takes FS_NO_NODE */
 int fs_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr);
-int fs_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle); /* zeros on failure */
+int fs_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+	      struct fs_handle *handle); /* zeros on failure */
 int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 	       struct fs_attr *attr);
 int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr);

@@ -228,6 +228,8 @@ static void local_destroy(struct fs *fs)
 	cleanup_close(&local->root);
 	cleanup_close(&local->proc);
 	pthread_mutex_destroy(&local->lock);
+	pthread_mutex_destroy(&local->known_lock);
+	free(local->known);
 	free(local->devices);
 	free(local);
 }
@@ -313,6 +315,15 @@ static int local_set_model(struct local *local, enum fs_model model, char *err, 
 	return -EPERM;
 }
 
+static int local_make_known(struct local *local, char *err, size_t errlen)
+{
+	local->known = calloc(LOCAL_KNOWN_MAX, sizeof(*local->known));
+	if (local->known)
+		return 0;
+	snprintf(err, errlen, "out of memory");
+	return -ENOMEM;
+}
+
 /* Sets the umask of the process to 0: guests have applied their own already. */
 int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
 {
@@ -324,9 +335,13 @@ int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err,
 		return -ENOMEM;
 	}
 	local->fs.ops = &local_ops;
+	local->root = -1;
 	local->proc = -1;
 	pthread_mutex_init(&local->lock, NULL);
-	ret = local_open_root(local, root_fd, err, errlen);
+	pthread_mutex_init(&local->known_lock, NULL);
+	ret = local_make_known(local, err, errlen);
+	if (ret == 0)
+		ret = local_open_root(local, root_fd, err, errlen);
 	if (ret == 0)
 		ret = local_open_proc(local, err, errlen);
 	if (ret == 0)

@@ -24,6 +24,15 @@ struct local_device {
 	uint16_t number; /* 0: of the root */
 };
 
+/* A handle that has been asked for, of the object with that number and time of birth. */
+struct local_known {
+	uint64_t path;
+	struct fs_time btime;
+	struct fs_handle handle;
+};
+
+#define LOCAL_KNOWN_MAX 4096
+
 struct local {
 	struct fs fs;
 	int root;	   /* O_PATH */
@@ -37,6 +46,9 @@ struct local {
 	pthread_mutex_t lock;	      /* guards the rest */
 	struct local_device *devices; /* all but the root's */
 	size_t device_count;
+
+	pthread_mutex_t known_lock;
+	struct local_known *known; /* LOCAL_KNOWN_MAX, by number of the object */
 };
 
 static inline struct local *local_of(struct fs *fs)
@@ -83,7 +95,8 @@ void local_forget(struct fs *fs, struct fs_node node);
 /* The number of the mount that `fd` is on; -1 when its file system gives no handles. */
 int local_mount_id(int fd);
 
-int local_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle);
+int local_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+		 struct fs_handle *handle);
 int local_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 		  struct fs_attr *attr);
 

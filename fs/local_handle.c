@@ -32,18 +32,68 @@ int local_mount_id(int fd)
 	return local_name_handle(fd, &handle, &mount) ? -1 : mount;
 }
 
-int local_handle(struct fs *fs, struct fs_node node, struct fs_handle *handle)
-{
-	union local_handle named;
-	int mount, ret = local_name_handle(node.id, &named, &mount);
+/* An object keeps its handle for life, so the kernel need not be asked each time it is walked to.
+ * Number and time of birth tell objects apart unless they are born in one tick of the clock: those
+ * that may still have such a twin are not remembered. */
+#define LOCAL_TWIN_S 2
 
+static bool local_is_known(const struct local_known *known, const struct fs_attr *attr)
+{
+	return known->handle.size > 0 && known->path == attr->path &&
+	       known->btime.sec == attr->btime.sec && known->btime.nsec == attr->btime.nsec;
+}
+
+static bool local_may_have_twin(const struct fs_attr *attr)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return !attr->has_btime || attr->btime.sec > now.tv_sec - LOCAL_TWIN_S;
+}
+
+/* Nobody waits for the others: the kernel can be asked, too. */
+static bool local_recall(struct local *local, const struct fs_attr *attr, struct fs_handle *handle)
+{
+	const struct local_known *known = &local->known[attr->path % LOCAL_KNOWN_MAX];
+	bool found;
+
+	if (!attr->has_btime || pthread_mutex_trylock(&local->known_lock) != 0)
+		return false;
+	found = local_is_known(known, attr);
+	if (found)
+		*handle = known->handle;
+	pthread_mutex_unlock(&local->known_lock);
+	return found;
+}
+
+static void local_remember(struct local *local, const struct fs_attr *attr,
+			   const struct fs_handle *handle)
+{
+	if (local_may_have_twin(attr) || pthread_mutex_trylock(&local->known_lock) != 0)
+		return;
+	local->known[attr->path % LOCAL_KNOWN_MAX] =
+		(struct local_known){.path = attr->path, .btime = attr->btime, .handle = *handle};
+	pthread_mutex_unlock(&local->known_lock);
+}
+
+int local_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+		 struct fs_handle *handle)
+{
+	struct local *local = local_of(fs);
+	union local_handle named;
+	int mount, ret;
+
+	if (local_recall(local, attr, handle))
+		return 0;
+	ret = local_name_handle(node.id, &named, &mount);
 	if (ret)
 		return ret;
-	if (mount != local_of(fs)->root_mount || (named.host.handle_type & ~0xff))
+	if (mount != local->root_mount || (named.host.handle_type & ~0xff))
 		return -EOPNOTSUPP;
 	handle->size = (uint8_t)named.host.handle_bytes;
 	handle->type = (uint8_t)named.host.handle_type;
 	memcpy(handle->bytes, named.host.f_handle, handle->size);
+	local_remember(local, attr, handle);
 	return 0;
 }
 

@@ -517,7 +517,8 @@ void req_reply(struct req *req, int result)
 
 void req_note_handle(struct req *req)
 {
-	if (req->intent == NULL || fs_handle(req->session->fs, req->new_node, &req->new_handle) < 0)
+	if (req->intent == NULL ||
+	    fs_handle(req->session->fs, req->new_node, &req->attr, &req->new_handle) < 0)
 		req->new_handle.size = 0;
 }
 

@@ -11,8 +11,8 @@ static bool has_handles(struct world *w)
 {
 	struct fs_handle handle = {.size = 1};
 	struct fs_node node = FS_NO_NODE;
-	struct fs_attr attr;
-	int ret = fs_handle(w->fs, w->root, &handle);
+	struct fs_attr attr = attr_of(w, w->root);
+	int ret = fs_handle(w->fs, w->root, &attr, &handle);
 
 	CU_ASSERT((handle.size == 0) == (ret != 0));
 	if (ret == 0)
@@ -26,9 +26,10 @@ static bool has_handles(struct world *w)
 
 static struct fs_handle handle_of(struct world *w, struct fs_node node)
 {
+	const struct fs_attr attr = attr_of(w, node);
 	struct fs_handle handle;
 
-	OK(fs_handle(w->fs, node, &handle));
+	OK(fs_handle(w->fs, node, &attr, &handle));
 	return handle;
 }
 

@@ -724,7 +724,8 @@ static bool forge(int dir, const char *name, struct fs_handle *handle)
 	OK(fs_local_create(dir, FS_MODEL_NONE, &whole.fs, err, sizeof(err)));
 	OK(fs_root(whole.fs, &whole.root, &attr));
 	node = find(&whole, whole.root, name);
-	ret = fs_handle(whole.fs, node, handle);
+	OK(fs_getattr(whole.fs, node, &attr));
+	ret = fs_handle(whole.fs, node, &attr, handle);
 	if (ret == 0) {
 		fs_forget(whole.fs, node);
 		ret = fs_restore(whole.fs, handle, &node, &attr);
@@ -793,6 +794,7 @@ static void what_was_moved_out_is_not_restored(void)
 static void mounts_below_have_no_handles(void)
 {
 	struct fs_handle hidden, on_mount;
+	struct fs_attr attr;
 	struct fs_node node;
 	struct world w;
 
@@ -809,7 +811,8 @@ static void mounts_below_have_no_handles(void)
 		fs_forget(w.fs, node);
 		host_file(w.host, "mnt/file", "");
 		node = find(&w, w.root, "mnt");
-		FAILS(EOPNOTSUPP, fs_handle(w.fs, node, &on_mount));
+		OK(fs_getattr(w.fs, node, &attr));
+		FAILS(EOPNOTSUPP, fs_handle(w.fs, node, &attr, &on_mount));
 		CU_ASSERT_EQUAL(on_mount.size, 0);
 		if (forge(node.id, "file", &on_mount))
 			FAILS(ESTALE, restore_error(&w, &on_mount));
@@ -817,6 +820,51 @@ static void mounts_below_have_no_handles(void)
 	}
 	fs_forget(w.fs, node);
 	world_end(&w);
+}
+
+/* Without asking the kernel, which would not know the node. */
+static void the_handle_of_an_old_object_is_remembered(void)
+{
+	_world_ struct world w = world();
+	struct fs_handle handle, again;
+	struct fs_node node;
+	struct fs_attr attr;
+
+	host_file(w.host, "file", "");
+	if (!forge(w.host, "file", &handle))
+		return;
+	node = find(&w, w.root, "file");
+	OK(fs_getattr(w.fs, node, &attr));
+	attr.btime.sec -= 3600;
+	OK(fs_handle(w.fs, node, &attr, &handle));
+	OK(fs_handle(w.fs, FS_NO_NODE, &attr, &again));
+	CU_ASSERT_EQUAL(again.size, handle.size);
+	CU_ASSERT_EQUAL(memcmp(again.bytes, handle.bytes, handle.size), 0);
+	attr.btime.nsec++;
+	FAILS(EBADF, fs_handle(w.fs, FS_NO_NODE, &attr, &again));
+	fs_forget(w.fs, node);
+}
+
+/* Number and time of birth may be those of an object removed just before. */
+static void the_handle_of_a_twin_is_not_taken(void)
+{
+	_world_ struct world w = world();
+	struct fs_handle handle;
+
+	host_file(w.host, "file", "");
+	if (!forge(w.host, "file", &handle))
+		return;
+	for (int i = 0; i < 100; i++) {
+		struct fs_node node = find(&w, w.root, "file");
+		struct fs_attr attr;
+
+		OK(fs_getattr(w.fs, node, &attr));
+		OK(fs_handle(w.fs, node, &attr, &handle));
+		fs_forget(w.fs, node);
+		OK(restore_error(&w, &handle));
+		OK(unlinkat(w.host, "file", 0));
+		host_file(w.host, "file", "");
+	}
 }
 
 /* ---- host processes beside the guest ---- */
@@ -1046,6 +1094,8 @@ static const struct test tests[] = {
 	{"a_forged_handle_finds_nothing_outside", a_forged_handle_finds_nothing_outside},
 	{"what_was_moved_out_is_not_restored", what_was_moved_out_is_not_restored},
 	{"mounts_below_have_no_handles", mounts_below_have_no_handles},
+	{"the_handle_of_an_old_object_is_remembered", the_handle_of_an_old_object_is_remembered},
+	{"the_handle_of_a_twin_is_not_taken", the_handle_of_a_twin_is_not_taken},
 	{"locks_count_for_host_processes", locks_count_for_host_processes},
 	{"nobody_waits_for_a_lease", nobody_waits_for_a_lease},
 	{"a_half_cached_read_is_refused_whole", a_half_cached_read_is_refused_whole},
