@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,14 @@ static int take_reply(struct load *load, bool more)
 	return result == 0 && more ? start_operation(load, slot) : result;
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void on_term(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
 static int run_slots(struct load *load, uint64_t seconds)
 {
 	int64_t end = sim_now_us() + (int64_t)seconds * 1000000;
@@ -330,7 +339,7 @@ static int run_slots(struct load *load, uint64_t seconds)
 	for (unsigned i = 0; result == 0 && i < load->depth; i++)
 		result = start_operation(load, &load->slot[i]);
 	while (result == 0 && client_in_flight(load->client) > 0)
-		result = take_reply(load, sim_now_us() < end);
+		result = take_reply(load, !told_to_end && sim_now_us() < end);
 	return result;
 }
 
@@ -520,6 +529,7 @@ static int run_load(struct sim_call *call)
 	load->client = call->guest->client;
 	load->dir = load->file = P9_NOFID;
 	load->random = (uint64_t)getpid();
+	signal(SIGTERM, on_term);
 	if (choose_operation(load) != 0)
 		sim_fail(call, 0, "\"%s\" is none of read, write, stat, create, mixed",
 			 call->argv[0]);
@@ -534,7 +544,7 @@ static int run_load(struct sim_call *call)
 }
 
 static const struct argp_option load_options[] = {
-	{"seconds", 's', "N", 0, "how long (5)", 0},
+	{"seconds", 's', "N", 0, "how long (5), or until SIGTERM", 0},
 	{"depth", 'n', "N", 0, "operations in flight (16)", 0},
 	{"size", 'b', "BYTES", 0, "of one read or write (64K)", 0},
 	{"file-size", 'f', "BYTES", 0, "of the file they go to (64M)", 0},

@@ -135,7 +135,8 @@ holds_or_ended() {
     grep -q connected "$work/$1" || ended "$2"
 }
 
-# load NAME OPTION... -- LOAD-OPTION...: verified load in the background; its pid is in $pid.
+# load NAME OPTION... -- LOAD-OPTION...: verified load in the background; its pid is in $pid. One
+# that is to last as long as the test wants is given -s 3600 and ended by load_end.
 load() {
     local name=$1 options=()
     shift
@@ -144,8 +145,14 @@ load() {
         shift
     done
     shift
-    background "$name" timeout -k 10 "$guard" "$simulator" --bus "sim:$bus" "${options[@]}" \
-        load "$@"
+    background "$name" "$simulator" --bus "sim:$bus" "${options[@]}" load "$@"
+}
+
+# load_end NAME PID: ends it; there was no error.
+load_end() {
+    ! ended "$2" || fail "the load has ended by itself: $(cat "$work/$1")"
+    kill -TERM "$2"
+    load_is_good "$1" "$2"
 }
 
 # load_is_good NAME PID: it ended without an error.

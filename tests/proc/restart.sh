@@ -74,7 +74,7 @@ test_daemon_may_be_killed_ten_times() {
 test_killed_daemon_leaves_no_work_undone() {
     daemon_start
     sim --path "$share" attach --wait
-    load load.out -- -s 6 -n 16 -f 16M mixed
+    load load.out -- -s 3600 -n 16 -f 16M mixed
     await_back 4 1
     for ((i = 0; i < 3; i++)); do
         sleep 0.5
@@ -82,7 +82,7 @@ test_killed_daemon_leaves_no_work_undone() {
         sleep 0.5
         daemon_again
     done
-    load_is_good load.out "$pid"
+    load_end load.out "$pid"
     sim detach >/dev/null
     nothing_left 1
 }
@@ -124,7 +124,7 @@ test_sigterm_leaves_the_guests_to_the_next_daemon() {
 test_sigterm_under_load_is_a_pause() {
     daemon_start
     sim --path "$share" attach --wait
-    load load.out -- -s 6 -n 16 -f 16M mixed
+    load load.out -- -s 3600 -n 16 -f 16M mixed
     await_back 4 1
     for ((i = 0; i < 3; i++)); do
         sleep 0.5
@@ -132,7 +132,7 @@ test_sigterm_under_load_is_a_pause() {
         [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
         daemon_again
     done
-    load_is_good load.out "$pid"
+    load_end load.out "$pid"
     sim detach >/dev/null
     nothing_left 1
 }
@@ -363,7 +363,7 @@ test_keeper_that_does_not_answer_a_new_daemon_is_replaced() {
 test_any_process_may_be_killed_under_load() {
     daemon_start
     sim --path "$share" attach --wait
-    load load.out -- -s 8 -n 16 -f 16M mixed
+    load load.out -- -s 3600 -n 16 -f 16M mixed
     await_back 4 1
     for victims in worker keeper daemon worker keeper everything; do
         sleep 0.7
@@ -379,7 +379,7 @@ test_any_process_may_be_killed_under_load() {
         esac
         [ "$(back_state 1)" = 4 ] || fail "after $victims: state $(back_state 1)"
     done
-    load_is_good load.out "$pid"
+    load_end load.out "$pid"
     sim detach >/dev/null
     nothing_left 1
 }

@@ -7,7 +7,7 @@ test_killed_worker_is_replaced_under_load() {
     local keeper
     daemon_start
     sim --path "$share" attach --wait
-    load load.out -- -s 4 -n 16 -f 16M mixed
+    load load.out -- -s 3600 -n 16 -f 16M mixed
     await_back 4 1
     keeper=$(keepers)
     for ((i = 0; i < 5; i++)); do
@@ -16,7 +16,7 @@ test_killed_worker_is_replaced_under_load() {
         [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
     done
     [ "$(keepers)" = "$keeper" ] || fail "keeper $keeper has become $(keepers)"
-    load_is_good load.out "$pid"
+    load_end load.out "$pid"
     sim detach >/dev/null
     nothing_left 1
 }
@@ -25,7 +25,7 @@ test_deaths_of_one_share_do_not_touch_another() {
     local good keeper
     daemon_start
     mkdir "$share/good" "$share/bad"
-    load good.out --domid 1 --path "$share/good" -- -s 4 -n 16 -f 16M mixed
+    load good.out --domid 1 --path "$share/good" -- -s 3600 -n 16 -f 16M mixed
     good=$pid
     await_back 4 1
     keeper=$(keepers)
@@ -35,7 +35,7 @@ test_deaths_of_one_share_do_not_touch_another() {
         kill -KILL "-$(keepers | grep -vx "$keeper")"
         await "guest 2 is served again" served_so_often $((i + 1))
     done
-    load_is_good good.out "$good"
+    load_end good.out "$good"
     ! ended "$pid" || fail "the guest has lost its session"
     sim --domid 2 detach >/dev/null
     nothing_left 2
