@@ -480,11 +480,13 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 		STAILQ_INIT(&d->ring[i].held);
 	}
 	ret = map_rings(d, start, err, errlen);
-	if (ret < 0)
+	if (ret < 0) {
 		device_destroy(d);
-	else
-		*device = d;
-	return ret;
+		return ret;
+	}
+	link_seal(d->link);
+	*device = d;
+	return 0;
 }
 
 int device_map_fd(const struct device *device)

@@ -25,7 +25,7 @@ struct device;
 int device_map(const struct control_start *start, struct arena *arena, struct device **device,
 	       char *err, size_t errlen);
 
-/* The descriptor that the mapping needed. */
+/* The descriptor that the mapping needs, or -1. */
 int device_map_fd(const struct device *device);
 
 /* Takes up the arena's session (which saved_take_up() found whole), or begins it, to serve `fs`

@@ -177,3 +177,9 @@ int link_unmap(struct link *link, void *addr, size_t count)
 {
 	return link->ops->unmap(link, addr, count);
 }
+
+void link_seal(struct link *link)
+{
+	if (link->ops->seal != NULL)
+		link->ops->seal(link);
+}

@@ -56,7 +56,7 @@ int link_resume(struct link *link);
 /* The descriptors that `saved` names; returns how many there are. */
 unsigned link_descriptors(const struct link_saved *saved, int fds[LINK_FDS_MAX]);
 
-/* The descriptor of the mapping side, which no successor needs. */
+/* The descriptor of the mapping side, which no successor needs; -1: there is none. */
 int link_map_fd(const struct link *link);
 
 /* Gives back all ports and mappings; a `saved` is void then, and from the first link_unbind() on.
@@ -87,9 +87,14 @@ int link_unmask(struct link *link, uint32_t port);
 void *link_map(struct link *link, uint32_t domid, const uint32_t *refs, size_t count);
 int link_unmap(struct link *link, void *addr, size_t count);
 
+/* No more pages are going to be mapped: gives up the means to, where what is mapped stays without
+ * them (not on the simulated bus). link_map_fd() is -1 then. */
+void link_seal(struct link *link);
+
 /* What a version of the seam fills in; same contract. For link_*.c only. */
 struct link_ops {
 	void (*close)(struct link *link);
+	void (*seal)(struct link *link); /* or NULL */
 	int (*restrict_to)(struct link *link, uint32_t domid);
 	int (*bind)(struct link *link, uint32_t domid, uint32_t remote_port,
 		    struct link_saved_port *saved);

@@ -114,13 +114,23 @@ static int link_xen_unmask(struct link *link, uint32_t port)
 
 static void *link_xen_map(struct link *link, uint32_t domid, const uint32_t *refs, size_t count)
 {
-	if (count == 0 || count > UINT32_MAX) {
+	if (count == 0 || count > UINT32_MAX || xen_of(link)->gnttab == NULL) {
 		errno = EINVAL;
 		return NULL;
 	}
 	/* The library only reads the refs. */
 	return xengnttab_map_domain_grant_refs(xen_of(link)->gnttab, (uint32_t)count, domid,
 					       (uint32_t *)refs, PROT_READ | PROT_WRITE);
+}
+
+/* A mapping holds on to its file, not to the descriptor. */
+static void link_xen_seal(struct link *link)
+{
+	struct link_xen *xen = xen_of(link);
+
+	xengnttab_close(xen->gnttab);
+	xen->gnttab = NULL;
+	link->map_fd = -1;
 }
 
 /* The guest gets its pages back with munmap(2). The library would then free the mapping's number by
@@ -133,6 +143,7 @@ static int link_xen_unmap(struct link *link, void *addr, size_t count)
 
 static const struct link_ops link_xen_ops = {
 	.close = link_xen_close,
+	.seal = link_xen_seal,
 	.restrict_to = link_xen_restrict,
 	.bind = link_xen_bind,
 	.unbind = link_xen_unbind,
