@@ -48,6 +48,7 @@ for n in 1 2; do
 done
 xs wait 60 "/local/domain/${guests[2]}/device/9pfs/1/state" 4 || bad "guest 2 does not connect"
 say "$(daemon_processes) processes of the daemon"
+confined 4
 finished "${guests[1]}"
 finished "${guests[2]}"
 equal "host: files" "$(cd "$share" && echo common/from* own*/who)" "common/from1 common/from2 own1/who own2/who"

@@ -192,6 +192,21 @@ destroy() {
     [ $t -lt 8000 ] || bad "xl destroy $1 took $t ms: it waited for the backend"
 }
 
+# confined COUNT: so many workers serve, behind all walls, as docs/security.md has it.
+confined() {
+    local p workers
+    mapfile -t workers < <(pgrep -x xen9pfsd-share)
+    equal "workers" ${#workers[@]} "$1"
+    for p in "${workers[@]}"; do
+        equal "worker $p: capabilities, new privileges, seccomp" \
+            "$(sed -n -E 's/^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):\t0*//p' "/proc/$p/status" | tr '\n' ' ')" \
+            " 80000db 80000db   1 2 "
+        equal "worker $p: root directory" "$(ls "/proc/$p/root/")" proc
+        equal "worker $p: descriptors of gntdev" "$(find "/proc/$p/fd" -lname '*gntdev*')" ""
+    done
+    equal "walls that cannot be had" "$(grep 'cannot be had here' /results/daemon.log)" ""
+}
+
 # ------------------------------------------------------------ nothing is left
 # grants BACKEND: how many grants this domain has mapped, without the two that
 # every guest has for console and xenstore (refs 0 and 1, in dom0).
