@@ -48,7 +48,8 @@ struct sandbox {
  * below: no parent to go up to, no devices, no set-id bits, no programs, no symlink followed. One
  * for the whole life of the session: descriptors from two mounts of one directory do not mix in
  * link(2) and rename(2). Mounts that the host makes below it later do not show. -EPERM without
- * CAP_SYS_ADMIN, -ENOSYS before Linux 5.12: then `root` has to do, and a wall is missing. */
+ * CAP_SYS_ADMIN, -EINVAL or -ENOSYS before Linux 5.14: then `root` has to do, and a wall is
+ * missing. */
 int sandbox_mount(int root, bool readonly);
 
 /* 0; or -errno and a text, when the minimum cannot be had. */
