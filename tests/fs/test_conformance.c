@@ -6,12 +6,31 @@
 
 #include <stdio.h>
 
+#include "fs/layer.h"
+
 static char err[128]; /* why the last fs could not be made */
 
 static int make_mem(const char *dir, struct fs **fs)
 {
 	(void)dir;
 	return fs_mem_create(fs, err, sizeof(err));
+}
+
+/* A layer that changes nothing. */
+static int make_layer(const char *dir, struct fs **fs)
+{
+	static const struct fs_ops none = {.name = "layer"};
+	struct fs_layer *layer = calloc(1, sizeof(*layer));
+	struct fs *below;
+	int ret = make_mem(dir, &below);
+
+	if (ret == 0) {
+		layer_init(layer, below, &none);
+		*fs = &layer->fs;
+	} else {
+		free(layer);
+	}
+	return ret;
 }
 
 static int make_local(const char *dir, enum fs_model model, struct fs **fs)
@@ -51,6 +70,7 @@ int main(int argc, char **argv)
 	const bool root = geteuid() == 0;
 	const struct subject subjects[] = {
 		{"mem", true, make_mem},
+		{"layer", true, make_layer},
 		{"local-none", root, make_local_none},
 		{"local-passthrough", true, make_local_passthrough},
 	};

@@ -9,6 +9,7 @@
 
 #include "common/util.h"
 #include "fs/fs.h"
+#include "fs/layer.h"
 #include "tests/lib/test.h"
 
 #define OK(call) CU_ASSERT_EQUAL((call), 0)
@@ -23,7 +24,7 @@ static const struct fs_cred cred = {1, 2};
 
 static struct {
 	unsigned calls; /* that came to the driver, but for forget and close */
-	unsigned forgotten, closed;
+	unsigned forgotten, closed, destroyed;
 	uint32_t mode;
 	struct fs_setattr set;
 	int getattr_result;
@@ -115,8 +116,15 @@ static int noting_mknod(struct fs *fs, struct fs_node dir, const char *name, uin
 	return 0;
 }
 
+static void noting_destroy(struct fs *fs)
+{
+	(void)fs;
+	seen.destroyed++;
+}
+
 static const struct fs_ops noting_ops = {
 	.name = "noting",
+	.destroy = noting_destroy,
 	.parent = noting_parent,
 	.walk = noting_walk,
 	.forget = noting_forget,
@@ -411,6 +419,31 @@ static void models_have_names(void)
 	FAILS(EINVAL, fs_model_parse("none ", &model));
 }
 
+static int layer_of_test_fsync(struct fs *fs, struct fs_file file, bool datasync)
+{
+	(void)file, (void)datasync;
+	return layer_below(fs) == &noting ? 7 : -EIO;
+}
+
+static void a_layer_has_its_own_slots_and_those_below(void)
+{
+	static const struct fs_ops own = {.name = "own", .fsync = layer_of_test_fsync};
+	struct fs_layer *layer = calloc(1, sizeof(*layer));
+	struct fs_node node;
+	struct fs_attr attr;
+
+	reset();
+	layer_init(layer, &noting, &own);
+	OK(fs_walk(&layer->fs, dir_node, "x", &node, &attr));
+	CU_ASSERT_EQUAL(seen.calls, 1);
+	CU_ASSERT_EQUAL(fs_fsync(&layer->fs, rw_file, false), 7);
+	FAILS(EOPNOTSUPP, fs_lookup(&layer->fs, dir_node, "x", &attr));
+	CU_ASSERT_PTR_NULL(layer->fs.ops->mkdir);
+	CU_ASSERT_STRING_EQUAL(layer->fs.ops->name, "own");
+	fs_destroy(&layer->fs);
+	CU_ASSERT_EQUAL(seen.destroyed, 1);
+}
+
 static const struct test tests[] = {
 	{"names_are_judged_by_use", names_are_judged_by_use},
 	{"empty_slots_answer_eopnotsupp", empty_slots_answer_eopnotsupp},
@@ -429,6 +462,7 @@ static const struct test tests[] = {
 	{"what_cannot_be_set_does_not_reach_the_driver",
 	 what_cannot_be_set_does_not_reach_the_driver},
 	{"models_have_names", models_have_names},
+	{"a_layer_has_its_own_slots_and_those_below", a_layer_has_its_own_slots_and_those_below},
 };
 
 int main(int argc, char **argv)
