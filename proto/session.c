@@ -446,7 +446,6 @@ static int decode(struct req *req)
 {
 	bool in_place = req->in[4] == P9_Twrite;
 
-	read_header(req);
 	if (!in_place && req->text_room < req->in_size) {
 		free(req->text);
 		req->text_room = req->in_size > TEXT_MIN ? req->in_size : TEXT_MIN;
@@ -465,17 +464,21 @@ static int decode(struct req *req)
 /* Decodes and finds the handler; what is wrong with the message is an error. */
 static int understand(struct req *req)
 {
-	int err = decode(req);
+	int err;
 
-	trace("<", &req->t);
+	read_header(req);
 	req->op = op_find(req->t.type);
+	if (req->slot->deaths >= REQ_DEATHS_MAX)
+		return -EIO;
+	err = decode(req);
+	trace("<", &req->t);
 	if (req->op == NULL)
 		return -EOPNOTSUPP;
 	if (err < 0)
 		return err == -ENOMEM ? err : -EINVAL;
 	if (req->session->saved->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
 		return -EPROTO;
-	return req->slot->deaths >= REQ_DEATHS_MAX ? -EIO : 0;
+	return 0;
 }
 
 void session_receive(struct req *req)

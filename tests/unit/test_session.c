@@ -457,6 +457,26 @@ static void nodes_of_replaced_fids_are_given_back(void)
 	stage_close(s);
 }
 
+/* Not even decoded: it may be the decoder that it breaks. */
+static void request_that_killed_too_often_is_not_looked_at(void)
+{
+	static const uint8_t cut_short[] = {7, 0, 0, 0, P9_Tgetattr, 42, 0};
+	struct stage *s = stage_open();
+
+	for (uint8_t deaths = REQ_DEATHS_MAX - 1; deaths <= REQ_DEATHS_MAX; deaths++) {
+		struct req *req = session_request(s->session, &s->lane, sizeof(cut_short));
+
+		memcpy(req->in, cut_short, sizeof(cut_short));
+		req->slot->deaths = deaths;
+		session_receive(req);
+		CU_ASSERT_EQUAL(last(s)->type, P9_Rlerror);
+		CU_ASSERT_EQUAL(last(s)->tag, 42);
+		CU_ASSERT_EQUAL(last(s)->Rlerror.ecode,
+				(uint32_t)(deaths < REQ_DEATHS_MAX ? EINVAL : EIO));
+	}
+	stage_close(s);
+}
+
 static const struct test tests[] = {
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
@@ -485,6 +505,8 @@ static const struct test tests[] = {
 	{"closed_session_drops_everything_and_becomes_idle",
 	 closed_session_drops_everything_and_becomes_idle},
 	{"nodes_of_replaced_fids_are_given_back", nodes_of_replaced_fids_are_given_back},
+	{"request_that_killed_too_often_is_not_looked_at",
+	 request_that_killed_too_often_is_not_looked_at},
 };
 
 int main(int argc, char **argv)
