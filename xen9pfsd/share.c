@@ -304,18 +304,15 @@ static int add_sources(struct share *share)
 	return err < 0 ? err : runner_add(share->runner, &share->keeper, EPOLLIN);
 }
 
-/* Maps everything and sleeps until the worker has died. Without a keeper nobody would wake it. */
-static int stand_by(struct share *share, char *err, size_t errlen)
+/* Sleeps until the worker has died. Without a keeper nobody would wake it. */
+static int stand_by(void)
 {
 	struct pollfd fds[] = {
 		{.fd = KEEPER_WAKE, .events = POLLIN},
 		{.fd = KEEPER_SELF, .events = POLLIN},
 	};
 	eventfd_t wake;
-	int ret = device_map(share->start, share->arena, &share->device, err, errlen);
 
-	if (ret < 0)
-		return ret;
 	while (fds[0].revents == 0) {
 		if (poll(fds, countof(fds), -1) < 0 && errno != EINTR)
 			_exit(SHARE_HELD);
@@ -336,7 +333,16 @@ static void mount_export(void)
 	cleanup_close(&root);
 }
 
-/* Behind the first walls: maps the rings and makes the arena ready. */
+/* The last that needs the host's files. */
+static int map_device(struct share *share, char *err, size_t errlen)
+{
+	int ret = device_map(share->start, share->arena, &share->device, err, errlen);
+
+	return ret < 0 ? ret : sandbox_close(&share->sandbox, err, errlen);
+}
+
+/* Behind the first walls: maps the rings and makes the arena ready. A standby maps beside the
+ * worker, whose arena it is still. */
 static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 {
 	int ret = arena_map(KEEPER_ARENA, &share->arena, err, errlen);
@@ -347,13 +353,14 @@ static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 		mount_export();
 	share->sandbox.export = KEEPER_ROOT;
 	ret = sandbox_enter(&share->sandbox, err, errlen);
-	if (ret == 0 && standby)
-		ret = stand_by(share, err, errlen);
+	if (ret == 0 && standby) {
+		ret = map_device(share, err, errlen);
+		if (ret == 0)
+			ret = stand_by();
+	}
 	if (ret == 0)
 		ret = take_up_arena(share, err, errlen);
-	if (ret == 0 && share->device == NULL)
-		ret = device_map(share->start, share->arena, &share->device, err, errlen);
-	return ret < 0 ? ret : sandbox_close(&share->sandbox, err, errlen);
+	return ret == 0 && !standby ? map_device(share, err, errlen) : ret;
 }
 
 static int begin_session(struct share *share, char *err, size_t errlen)
