@@ -90,7 +90,7 @@ static uint64_t local_mix(uint64_t sum, uint64_t value)
 	return sum ^ sum >> 32;
 }
 
-/* ctime is in it because mtime can be set back. */
+/* ctime is in it because mtime can be set back, and btime because a path may be given again. */
 static uint32_t local_version(const struct fs_attr *attr)
 {
 	uint64_t sum = local_mix(0, attr->size);
@@ -100,6 +100,8 @@ static uint32_t local_version(const struct fs_attr *attr)
 	sum = local_mix(sum, attr->mtime.nsec);
 	sum = local_mix(sum, (uint64_t)attr->ctime.sec);
 	sum = local_mix(sum, attr->ctime.nsec);
+	sum = local_mix(sum, (uint64_t)attr->btime.sec);
+	sum = local_mix(sum, attr->btime.nsec);
 	version = (uint32_t)sum;
 	return version ? version : 1;
 }

@@ -37,6 +37,7 @@ struct p9_qid {
 /* Tgetattr.request_mask, Rgetattr.valid */
 #define P9_GETATTR_BASIC 0x07ffu
 #define P9_GETATTR_BTIME 0x0800u
+#define P9_GETATTR_GEN 0x1000u
 
 /* Tsetattr.valid */
 #define P9_SETATTR_MODE 0x001u

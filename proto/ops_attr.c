@@ -22,15 +22,22 @@ static uint64_t wire_rdev(const struct fs_attr *attr)
 	       ((attr->rdev_minor & ~0xffu) << 12);
 }
 
-/* All basic fields whatever was asked: Linux reads some without looking at `valid`. No
- * generation and no data version: a made-up one would have to be constant for ever. */
+/* What tells an object from an earlier one with the same path: when it was born, which never
+ * changes. The file system's own number would take opening the object. */
+static uint64_t generation(const struct fs_attr *attr)
+{
+	return attr->has_btime ? (uint32_t)(attr->btime.sec * 1000000000 + attr->btime.nsec) : 0;
+}
+
+/* All basic fields whatever was asked: Linux reads some without looking at `valid`. */
 int do_getattr_commit(struct req *req)
 {
 	const struct fs_attr *attr = &req->attr;
 
 	req->node->saved.qid.version = attr->version;
 	req->r.Rgetattr = (struct p9_Rgetattr){
-		.valid = P9_GETATTR_BASIC | (attr->has_btime ? P9_GETATTR_BTIME : 0),
+		.valid = P9_GETATTR_BASIC |
+			 (attr->has_btime ? P9_GETATTR_BTIME | P9_GETATTR_GEN : 0),
 		.qid = req->node->saved.qid,
 		.mode = attr->mode,
 		.uid = attr->uid,
@@ -48,6 +55,7 @@ int do_getattr_commit(struct req *req)
 		.ctime_nsec = attr->ctime.nsec,
 		.btime_sec = (uint64_t)attr->btime.sec,
 		.btime_nsec = attr->btime.nsec,
+		.gen = generation(attr),
 	};
 	return 0;
 }

@@ -173,6 +173,25 @@ TEST(getattr_always_has_the_same_generation)
 	equal(first.data_version, 0);
 }
 
+TEST(another_object_of_the_same_path_has_another_generation)
+{
+	struct conn *c = session(w);
+	struct p9_Rgetattr first, second;
+
+	host_file(w, "f", "");
+	walk(c, ROOT, 1, "f");
+	first = attr(c, 1);
+	ok(c, T(remove, .fid = 1));
+	usleep(20000); /* not in the same tick of the clock */
+	host_file(w, "f", "");
+	walk(c, ROOT, 1, "f");
+	second = attr(c, 1);
+	if ((first.valid & P9_GETATTR_GEN) == 0 || first.qid.path != second.qid.path)
+		return;
+	check(first.gen != second.gen);
+	check(first.qid.version != second.qid.version);
+}
+
 TEST(getattr_sees_a_write_at_once)
 {
 	struct conn *c = session(w);
