@@ -85,11 +85,16 @@ static void pause_ms(int ms)
 
 /* ---- what follows from a death ---- */
 
+static bool was_killed(const struct keeper_death *death)
+{
+	return death->signalled && death->status == SIGKILL;
+}
+
 static bool too_often(struct keeper_history *history, const struct keeper_death *death)
 {
 	unsigned next;
 
-	if (death->signalled && death->status == SIGKILL)
+	if (was_killed(death))
 		return false;
 	history->when_ms[history->counted++ % KEEPER_DEATHS_MAX] = death->now_ms;
 	/* The oldest of those that are remembered, when there are as many. */
@@ -103,10 +108,15 @@ static enum keeper_verdict judge_accident(struct keeper_history *history,
 					  const struct keeper_death *death, const char **why)
 {
 	history->deaths++;
-	history->unready = death->ready ? 0 : history->unready + 1;
+	if (death->ready)
+		history->unready = history->killed = 0;
+	else if (was_killed(death))
+		history->killed++;
+	else
+		history->unready++;
 	if (too_often(history, death))
 		*why = "its process died too often within a minute";
-	else if (history->unready >= KEEPER_UNREADY_MAX)
+	else if (history->unready >= KEEPER_UNREADY_MAX || history->killed >= KEEPER_KILLED_MAX)
 		*why = "its process died too often before it could serve";
 	return *why != NULL ? KEEPER_GIVE_UP : KEEPER_NEXT;
 }

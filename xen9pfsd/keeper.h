@@ -44,11 +44,14 @@ int keeper_main(void);
 
 /* ---- what follows from a worker's death ---- */
 
-/* A worker that dies before it serves finds something that will not go away: so many in a row. */
+/* A worker that dies before it serves finds something that will not go away: so many in a row.
+ * SIGKILL comes from outside and counts on its own: a busy host may let somebody who kills, or the
+ * kernel that has no memory left, be faster than a start for a while. */
 #define KEEPER_UNREADY_MAX 10
+#define KEEPER_KILLED_MAX 1000
 /* One that dies while it serves may have met a bad request, which is set aside after a few
  * attempts; so many deaths within a minute are no such thing, but a fault that somebody uses.
- * SIGKILL comes from outside and does not count. */
+ * SIGKILL does not count. */
 #define KEEPER_DEATHS_MAX 100
 #define KEEPER_DEATHS_MS 60000
 
@@ -74,7 +77,8 @@ struct keeper_death {
 /* Zeroed at first. */
 struct keeper_history {
 	unsigned deaths;		    /* those that nobody ordered */
-	unsigned unready;		    /* of them, in a row, before CONTROL_READY */
+	unsigned unready;		    /* of them, in a row, before CONTROL_READY, */
+	unsigned killed;		    /* and such by SIGKILL */
 	unsigned counted;		    /* of them, those that count for KEEPER_DEATHS_MAX */
 	int64_t when_ms[KEEPER_DEATHS_MAX]; /* the latest of these */
 };

@@ -1087,12 +1087,14 @@ static unsigned deaths_until_the_end(struct keeper_death death, int64_t step_ms)
 static void deaths_in_a_row_before_readiness_are_limited(void)
 {
 	struct keeper_history history = {0};
-	struct keeper_death early = {SIGNAL(SIGKILL), .now_ms = 1};
+	struct keeper_death early = {SIGNAL(SIGABRT), .now_ms = 1};
+	struct keeper_death killed = {SIGNAL(SIGKILL), .now_ms = 1};
 	struct keeper_death late = {SIGNAL(SIGKILL), .now_ms = 1, .ready = true};
 	const char *why;
 
 	EXPECT(deaths_until_the_end(early, 0) == 10);
 	EXPECT(deaths_until_the_end(early, 1000000) == 10);
+	EXPECT(deaths_until_the_end(killed, 0) == 1000);
 	/* One that served in between begins a new row. */
 	for (int i = 0; i < 100; i++)
 		EXPECT(keeper_judge(&history, i % 10 == 9 ? &late : &early, &why) == KEEPER_NEXT);
