@@ -578,7 +578,7 @@ static int fs_lock_check(const struct fs_lock *lock)
 	return 0;
 }
 
-int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+static int fs_lock_allowed(struct fs_file file, const struct fs_lock *lock)
 {
 	int ret = fs_lock_check(lock);
 
@@ -587,7 +587,32 @@ int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
 	if ((lock->type == FS_LOCK_READ && !fs_readable(file)) ||
 	    (lock->type == FS_LOCK_WRITE && !fs_writable(file)))
 		return -EBADF;
+	return 0;
+}
+
+int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+{
+	int ret = fs_lock_allowed(file, lock);
+
+	if (ret)
+		return ret;
 	return fs->ops->lock ? fs->ops->lock(fs, file, lock) : -EOPNOTSUPP;
+}
+
+int fs_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+		 struct fs_wait *wait)
+{
+	int ret = fs_lock_allowed(file, lock);
+
+	if (ret)
+		return ret;
+	return fs->ops->lock_wait ? fs->ops->lock_wait(fs, file, lock, wait) : -EOPNOTSUPP;
+}
+
+void fs_lock_wake(struct fs *fs, struct fs_wait *wait)
+{
+	if (fs->ops->lock_wake)
+		fs->ops->lock_wake(fs, wait);
 }
 
 /* Asking is allowed whatever the access mode: a reader may want to know who writes. */

@@ -14,7 +14,8 @@
  *    except that two fs_readdir() on one file, and fs_close()/fs_forget() of a
  *    handle beside its last use, never overlap (the engine sees to that).
  *  - Blocking: a call may sleep in the storage (a dead NFS server sleeps for ever),
- *    but must not wait for another guest request: no FIFO, lock or lease waits.
+ *    but must not wait for another guest request: no FIFO, lock or lease waits. Only
+ *    fs_lock_wait() does, and can be told to give up.
  *  - Escapes: nothing outside the export root is reachable through any handle,
  *    whatever is renamed, linked or mounted on the host meanwhile; symbolic links
  *    are never followed by the driver.
@@ -24,6 +25,7 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -161,6 +163,12 @@ struct fs_lock {
 	uint32_t pid;	 /* out, of a conflicting holder; 0 when not known */
 };
 
+/* A call that waits for others. */
+struct fs_wait {
+	pthread_t thread;
+	bool cancelled;
+};
+
 struct fs;
 
 struct fs_ops {
@@ -294,6 +302,15 @@ struct fs_ops {
 	 * the file releases. EBADF when the access mode does not fit the lock type. */
 	int (*lock)(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
 	int (*getlock)(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+
+	/* As lock, but a conflict is waited for. EINTR: wait->cancelled was found set, and nothing
+	 * is locked that was not before. Who waits for each other waits for ever: two open files
+	 * are no deadlock to anybody (fcntl(2)). */
+	int (*lock_wait)(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+			 struct fs_wait *wait);
+
+	/* Makes a thread that waits look at wait->cancelled. */
+	void (*lock_wake)(struct fs *fs, struct fs_wait *wait);
 };
 
 /* What every driver's own struct begins with. */
@@ -367,6 +384,23 @@ int fs_setxattr(struct fs *fs, struct fs_node node, const char *name, const void
 int fs_removexattr(struct fs *fs, struct fs_node node, const char *name, struct fs_intent *intent);
 int fs_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
 int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
+
+/* The waiting call is made by wait->thread. Another thread ends it: fs_wait_cancel(), any time; and
+ * fs_lock_wake() while that thread lives, as often as it takes until the call is back: it may miss
+ * one when it is only about to wait. */
+int fs_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+		 struct fs_wait *wait);
+void fs_lock_wake(struct fs *fs, struct fs_wait *wait);
+
+static inline void fs_wait_cancel(struct fs_wait *wait)
+{
+	__atomic_store_n(&wait->cancelled, true, __ATOMIC_RELEASE);
+}
+
+static inline bool fs_wait_cancelled(const struct fs_wait *wait)
+{
+	return __atomic_load_n(&wait->cancelled, __ATOMIC_ACQUIRE);
+}
 
 /* Whether a call was, or may have been, made with this intent. Takes NULL: no. */
 bool fs_intent_begun(const struct fs_intent *intent);

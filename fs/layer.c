@@ -185,6 +185,17 @@ static int layer_lock(struct fs *fs, struct fs_file file, const struct fs_lock *
 	return layer_ops(fs)->lock(layer_below(fs), file, lock);
 }
 
+static int layer_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+			   struct fs_wait *wait)
+{
+	return layer_ops(fs)->lock_wait(layer_below(fs), file, lock, wait);
+}
+
+static void layer_lock_wake(struct fs *fs, struct fs_wait *wait)
+{
+	layer_ops(fs)->lock_wake(layer_below(fs), wait);
+}
+
 static int layer_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 {
 	return layer_ops(fs)->getlock(layer_below(fs), file, lock);
@@ -234,6 +245,8 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(setxattr);
 	LAYER_SLOT(removexattr);
 	LAYER_SLOT(lock);
+	LAYER_SLOT(lock_wait);
+	LAYER_SLOT(lock_wake);
 	LAYER_SLOT(getlock);
 	layer->below = below;
 	layer->fs.ops = &layer->ops;

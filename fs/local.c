@@ -268,6 +268,8 @@ static const struct fs_ops local_ops = {
 	.setxattr = local_setxattr,
 	.removexattr = local_removexattr,
 	.lock = local_lock,
+	.lock_wait = local_lock_wait,
+	.lock_wake = local_lock_wake,
 	.getlock = local_getlock,
 };
 
@@ -324,7 +326,8 @@ static int local_make_known(struct local *local, char *err, size_t errlen)
 	return -ENOMEM;
 }
 
-/* Sets the umask of the process to 0: guests have applied their own already. */
+/* Sets the umask of the process to 0: guests have applied their own already. And a handler for
+ * SIGURG, see local_lock.c. */
 int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
 {
 	struct local *local = calloc(1, sizeof(*local));
@@ -350,6 +353,7 @@ int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err,
 		local_destroy(&local->fs);
 		return ret;
 	}
+	local_lock_begin();
 	umask(0);
 	*fs = &local->fs;
 	return 0;

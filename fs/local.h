@@ -161,7 +161,14 @@ ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, u
 ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 		    uint64_t offset);
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync);
+
+/* ---- local_lock.c ---- */
+
+void local_lock_begin(void); /* of the process, before anybody waits */
 int local_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
+int local_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+		    struct fs_wait *wait);
+void local_lock_wake(struct fs *fs, struct fs_wait *wait);
 int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
 
 /* ---- local_dir.c ---- */

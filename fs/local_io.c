@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * local_io.c - open host files: reading, writing, flushing, locking.
+ * local_io.c - open host files: reading, writing, flushing.
  *
  * An open file is a descriptor of its own, with its own open file description: offsets
- * are always given, and locks (of the OFD kind) belong to it alone.
+ * are always given.
  */
 #include <fcntl.h>
 #include <sys/uio.h>
@@ -92,49 +92,4 @@ int local_fsync(struct fs *fs, struct fs_file file, bool datasync)
 {
 	(void)fs;
 	return LOCAL_SYS(datasync ? fdatasync(file.id) : fsync(file.id));
-}
-
-static struct flock local_flock(const struct fs_lock *lock)
-{
-	static const short types[] = {
-		[FS_LOCK_READ] = F_RDLCK,
-		[FS_LOCK_WRITE] = F_WRLCK,
-		[FS_LOCK_NONE] = F_UNLCK,
-	};
-
-	return (struct flock){
-		.l_type = types[lock->type],
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)lock->start,
-		.l_len = (off_t)lock->length,
-	};
-}
-
-int local_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
-{
-	struct flock flock = local_flock(lock);
-	int ret = LOCAL_SYS(fcntl(file.id, F_OFD_SETLK, &flock));
-
-	(void)fs;
-	return ret == -EACCES ? -EAGAIN : ret;
-}
-
-/* The holder of an OFD lock is no process: it is told as -1. */
-int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
-{
-	struct flock flock = local_flock(lock);
-	int ret = LOCAL_SYS(fcntl(file.id, F_OFD_GETLK, &flock));
-
-	(void)fs;
-	if (ret)
-		return ret;
-	lock->pid = 0;
-	lock->type = FS_LOCK_NONE;
-	if (flock.l_type == F_UNLCK)
-		return 0;
-	lock->type = flock.l_type == F_RDLCK ? FS_LOCK_READ : FS_LOCK_WRITE;
-	lock->start = (uint64_t)flock.l_start;
-	lock->length = (uint64_t)flock.l_len;
-	lock->pid = flock.l_pid > 0 ? (uint32_t)flock.l_pid : 0;
-	return 0;
 }

@@ -517,6 +517,7 @@ static void mem_destroy(struct fs *fs)
 	}
 	free(mem->inodes.slots);
 	free(mem->files.slots);
+	pthread_cond_destroy(&mem->unlocked);
 	pthread_mutex_destroy(&mem->lock);
 	free(mem);
 }
@@ -553,6 +554,8 @@ static const struct fs_ops mem_ops = {
 	.setxattr = mem_setxattr,
 	.removexattr = mem_removexattr,
 	.lock = mem_lock,
+	.lock_wait = mem_lock_wait,
+	.lock_wake = mem_lock_wake,
 	.getlock = mem_getlock,
 };
 
@@ -568,6 +571,7 @@ int fs_mem_create(struct fs **fs, char *err, size_t errlen)
 	}
 	mem->fs.ops = &mem_ops;
 	pthread_mutex_init(&mem->lock, NULL);
+	pthread_cond_init(&mem->unlocked, NULL);
 	mem->root->attr.nlink = 2;
 	*fs = &mem->fs;
 	return 0;

@@ -73,7 +73,8 @@ struct mem_table {
 
 struct mem {
 	struct fs fs;
-	pthread_mutex_t lock; /* guards all that follows and all objects */
+	pthread_mutex_t lock;	 /* guards all that follows and all objects */
+	pthread_cond_t unlocked; /* a lock of some file may have gone, or a wait was cancelled */
 	struct mem_table inodes, files;
 	struct mem_inode *root;
 	uint64_t last_path;
@@ -144,8 +145,11 @@ int mem_fsync(struct fs *fs, struct fs_file file, bool datasync);
 
 /* ---- mem_lock.c ---- */
 
-void mem_unlock_all(struct mem_inode *inode, int32_t file);
+void mem_unlock_all(struct mem *mem, struct mem_inode *inode, int32_t file);
 int mem_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock);
+int mem_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+		  struct fs_wait *wait);
+void mem_lock_wake(struct fs *fs, struct fs_wait *wait);
 int mem_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock);
 
 /* ---- mem_xattr.c ---- */

@@ -198,7 +198,7 @@ void mem_close(struct fs *fs, struct fs_file file)
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_file *open = mem_file(mem, file);
 
-	mem_unlock_all(open->inode, file.id);
+	mem_unlock_all(mem, open->inode, file.id);
 	mem->files.slots[file.id] = NULL;
 	open->inode->pins--;
 	mem_reap(mem, open->inode);

@@ -64,18 +64,45 @@ static int mem_lock_cut(struct mem_inode *inode, int32_t file, const struct fs_l
 	return ret;
 }
 
-int mem_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+/* What was held there by the file itself goes, for a weaker lock perhaps. */
+static int mem_lock_try(struct mem *mem, struct fs_file file, const struct fs_lock *lock)
 {
-	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_file(mem, file)->inode;
 	int ret;
 
 	if (lock->type != FS_LOCK_NONE && mem_conflict(inode, file.id, lock))
 		return -EAGAIN;
 	ret = mem_lock_cut(inode, file.id, lock);
+	pthread_cond_broadcast(&mem->unlocked);
 	if (ret || lock->type == FS_LOCK_NONE)
 		return ret;
 	return mem_lock_add(inode, file.id, lock->type, lock->start, mem_lock_last(lock));
+}
+
+int mem_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+
+	return mem_lock_try(mem, file, lock);
+}
+
+int mem_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+		  struct fs_wait *wait)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+	int ret;
+
+	while ((ret = mem_lock_try(mem, file, lock)) == -EAGAIN && !fs_wait_cancelled(wait))
+		pthread_cond_wait(&mem->unlocked, &mem->lock);
+	return ret == -EAGAIN ? -EINTR : ret;
+}
+
+void mem_lock_wake(struct fs *fs, struct fs_wait *wait)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+
+	(void)wait;
+	pthread_cond_broadcast(&mem->unlocked);
 }
 
 int mem_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
@@ -93,9 +120,10 @@ int mem_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 	return 0;
 }
 
-void mem_unlock_all(struct mem_inode *inode, int32_t file)
+void mem_unlock_all(struct mem *mem, struct mem_inode *inode, int32_t file)
 {
 	static const struct fs_lock all = {.type = FS_LOCK_NONE};
 
 	mem_lock_cut(inode, file, &all);
+	pthread_cond_broadcast(&mem->unlocked);
 }

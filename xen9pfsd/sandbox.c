@@ -467,6 +467,7 @@ static const struct argument {
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0}}},
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_GETLK, 0}}},
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_SETLK, 0}}},
+	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_SETLKW, 0}}},
 	/* Away from the server's groups, to no others: local_cred.c */
 	{SCMP_SYS(setgroups), 1, {{0, SCMP_CMP_EQ, 0, 0}}},
 	/* Limits and patience of a handover. */
@@ -501,7 +502,7 @@ static int fill_filter(scmp_filter_ctx filter)
 		ret = allow(filter, allowed[i], 0, NULL);
 	for (size_t i = 0; i < countof(arguments) && ret == 0; i++)
 		ret = allow(filter, arguments[i].call, arguments[i].count, arguments[i].compare);
-	/* abort(3); nobody else can be meant. */
+	/* abort(3), and threads that wait for a lock; nobody else can be meant. */
 	if (ret == 0)
 		ret = allow(filter, SCMP_SYS(tgkill), 1, &own);
 	if (ret == 0)

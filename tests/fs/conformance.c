@@ -173,7 +173,8 @@ size_t conformance_tests(struct test all[CONFORMANCE_TESTS_MAX])
 		{tree_tests, tree_tests_count},	    {file_tests, file_tests_count},
 		{list_tests, list_tests_count},	    {attr_tests, attr_tests_count},
 		{xattr_tests, xattr_tests_count},   {thread_tests, thread_tests_count},
-		{intent_tests, intent_tests_count}, {handle_tests, handle_tests_count},
+		{lock_tests, lock_tests_count},	    {intent_tests, intent_tests_count},
+		{handle_tests, handle_tests_count},
 	};
 	size_t count = 0;
 

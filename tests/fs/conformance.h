@@ -80,6 +80,7 @@ TESTS(list_tests);
 TESTS(attr_tests);
 TESTS(xattr_tests);
 TESTS(thread_tests);
+TESTS(lock_tests);
 TESTS(intent_tests);
 TESTS(handle_tests);
 
