@@ -25,7 +25,6 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

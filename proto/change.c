@@ -102,7 +102,7 @@ void change_xattr(struct req *req, uint32_t written)
 	redo->written = written;
 }
 
-int change_locker(struct req *req, uint32_t proc_id, const char *client_id)
+int change_locker(struct req *req, const struct fid *fid, uint32_t proc_id, const char *client_id)
 {
 	uint32_t entry = locker_reserve(req->session->fids);
 	struct redo *redo;
@@ -112,7 +112,7 @@ int change_locker(struct req *req, uint32_t proc_id, const char *client_id)
 	redo = note(req);
 	redo->locker = entry;
 	redo->new_locker = (struct fid_locker){
-		.fid = fid_index(req->session->fids, req->fid),
+		.fid = fid_index(req->session->fids, fid),
 		.proc_id = proc_id,
 	};
 	strncpy(redo->new_locker.client_id, client_id, FID_CLIENT_ID_MAX);

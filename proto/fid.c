@@ -102,6 +102,12 @@ static void node_release(struct fid_table *table, struct node *node)
 	table->node_free = node_index(table, node);
 }
 
+/* One store, of a value that is never wrong: no change is needed. */
+void fid_note_locks(struct fid *fid)
+{
+	saved_set(&fid->saved.locked, true);
+}
+
 void fid_close_file(struct fs *fs, const struct fid *fid, struct fs_file file)
 {
 	static const struct fs_lock none = {.type = FS_LOCK_NONE};
@@ -237,20 +243,38 @@ uint32_t locker_reserve(const struct fid_table *table)
 	return i < FID_LOCKERS_MAX ? i + 1 : 0;
 }
 
-uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
-		     const char *client_id)
+uint32_t locker_next(const struct fid_table *table, const struct node *node, uint32_t after)
 {
 	const struct saved *s = table->saved;
 
-	for (uint32_t i = 0; i < FID_LOCKERS_MAX && table->lockers > 0; i++) {
+	for (uint32_t i = after; i < FID_LOCKERS_MAX && table->lockers > 0; i++) {
 		const struct fid_locker *locker = &s->locker[i];
 
-		if (locker->fid != NONE && locker->proc_id == proc_id &&
-		    s->fid[locker->fid].node->saved.qid.path == node->saved.qid.path &&
-		    strcmp(locker->client_id, client_id) == 0)
+		if (locker->fid != NONE &&
+		    s->fid[locker->fid].node->saved.qid.path == node->saved.qid.path)
 			return i + 1;
 	}
 	return 0;
+}
+
+uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
+		     const char *client_id)
+{
+	uint32_t i = locker_next(table, node, 0);
+
+	while (i != 0) {
+		const struct fid_locker *locker = &table->saved->locker[i - 1];
+
+		if (locker->proc_id == proc_id && strcmp(locker->client_id, client_id) == 0)
+			break;
+		i = locker_next(table, node, i);
+	}
+	return i;
+}
+
+struct fid *locker_fid(const struct fid_table *table, uint32_t locker)
+{
+	return &table->saved->fid[table->saved->locker[locker - 1].fid];
 }
 
 void locker_changed(struct fid_table *table, uint32_t locker)

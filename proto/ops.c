@@ -35,7 +35,7 @@ static const struct op table[] = {
 	[P9_Trename] = {.ask = do_rename_ask, .flags = OP_WRITES, .fid = ANY, .dfid = DIRLIKE},
 	[P9_Trenameat] = {.ask = do_renameat_ask, .flags = OP_WRITES, .fid = DIRLIKE, .dfid = DIRLIKE},
 	[P9_Tunlinkat] = {.check = do_unlinkat, .ask = do_unlinkat_ask, .flags = OP_WRITES, .fid = DIRLIKE},
-	[P9_Tremove] = {.ask = do_remove_ask, .flags = OP_WRITES | OP_CLUNKS, .fid = ANY},
+	[P9_Tremove] = {.check = do_remove, .ask = do_remove_ask, .flags = OP_WRITES | OP_CLUNKS, .fid = ANY},
 	[P9_Treaddir] = {.check = do_readdir, .ask = do_readdir_ask, .flags = OP_EXCLUSIVE, .fid = FID_DIR},
 
 	[P9_Tgetattr] = {.ask = do_getattr_ask, .commit = do_getattr_commit, .fid = ANY},
@@ -46,7 +46,7 @@ static const struct op table[] = {
 	[P9_Txattrwalk] = {.check = do_xattrwalk, .ask = do_xattrwalk_ask, .commit = do_xattrwalk_commit, .fid = ANY},
 	[P9_Txattrcreate] = {.check = do_xattrcreate, .commit = do_xattrcreate_commit, .flags = OP_WRITES | OP_EXCLUSIVE, .fid = FID_UNOPENED},
 
-	[P9_Tlock] = {.check = do_lock, .ask = do_lock_ask, .commit = do_lock_commit, .fid = FID_FILE | FID_DIR},
+	[P9_Tlock] = {.check = do_lock, .ask = do_lock_ask, .commit = do_lock_commit, .undo = do_lock_undo, .fid = FID_FILE | FID_DIR},
 	[P9_Tgetlock] = {.check = do_getlock, .ask = do_getlock_ask, .commit = do_getlock_commit, .fid = FID_FILE | FID_DIR},
 };
 /* clang-format on */

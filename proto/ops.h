@@ -29,13 +29,20 @@ struct op {
 					  outlives the process: a successor makes it again. */
 	int (*ask)(struct req *req);
 	int (*commit)(struct req *req);
+	int (*undo)(struct req *req); /* an ask that succeeded and that nobody waits for any more;
+					 runs as ask does. NULL: its effect stays */
 	uint8_t flags;
 	uint8_t fid;  /* kinds (enum fid_kind) the message's fid may be of */
 	uint8_t dfid; /* the same for its second fid */
 };
 
 #define OP_DONE 1
-#define OP_WAITS 2 /* the check has queued the request somewhere */
+#define OP_WAITS 2 /* the check has queued the request somewhere; it is made again then */
+
+/* Of commit, instead of a reply; nothing was noted: */
+#define OP_AGAIN 3  /* ask once more, as the request is now */
+#define OP_DROPS 4  /* the client has given it up; those in req->flushes go on */
+#define OP_LEAVES 5 /* it is the successor's */
 
 /* The row of a request type; NULL: not supported. */
 const struct op *op_find(uint8_t type);
@@ -85,6 +92,7 @@ int do_rename_ask(struct req *req);
 int do_renameat_ask(struct req *req);
 int do_unlinkat(struct req *req);
 int do_unlinkat_ask(struct req *req);
+int do_remove(struct req *req);
 int do_remove_ask(struct req *req);
 int do_readdir(struct req *req);
 int do_readdir_ask(struct req *req);
@@ -113,6 +121,7 @@ int xattr_store_ask(struct req *req);
 int do_lock(struct req *req);
 int do_lock_ask(struct req *req);
 int do_lock_commit(struct req *req);
+int do_lock_undo(struct req *req);
 int do_getlock(struct req *req);
 int do_getlock_ask(struct req *req);
 int do_getlock_commit(struct req *req);

@@ -87,6 +87,12 @@ int do_rename_ask(struct req *req)
 	return err;
 }
 
+/* The fid is clunked, whatever comes of it. */
+int do_remove(struct req *req)
+{
+	return session_end_waits(req, req->fid, false) ? OP_WAITS : 0;
+}
+
 int do_remove_ask(struct req *req)
 {
 	char name[FS_NAME_MAX + 1];

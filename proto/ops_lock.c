@@ -6,8 +6,10 @@
  * merges two flock(2) locks of one process, too; the protocol cannot tell them apart, and a Linux
  * client has judged them already.)
  *
- * A conflict is answered "blocked" at once, also to a client that would wait: Linux asks again by
- * itself.
+ * A client that would wait does: the reply comes when the lock is there. The wait ends early with
+ * its fid, with the file that was lent for it (then it goes on in another), and when nobody wants
+ * the lock any more. Clients that wait for each other do so until one of them gives up: the kernel
+ * knows of no deadlock between open files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +17,8 @@
 
 #include "proto/change.h"
 #include "proto/ops.h"
+
+#define CANCELLED 0xff /* status of a wait that was ended; never sent */
 
 static int lock_type(uint8_t wire, enum fs_lock_type *type)
 {
@@ -32,21 +36,54 @@ static int lock_type(uint8_t wire, enum fs_lock_type *type)
 	return -EINVAL;
 }
 
+static void lend_file(struct req *req, struct fid *holder)
+{
+	req->dfid = fid_ref(holder);
+	req->file = holder->saved.file;
+}
+
+/* Back to the file of its own. */
+static void return_file(struct req *req)
+{
+	if (req->dfid != NULL)
+		fid_unref(req->session->fids, req->dfid);
+	req->dfid = NULL;
+	req->file = req->fid->saved.file;
+}
+
+/* A Tlock that may still be waiting, of that process for that object, through a file of its own. */
+static struct fid *waiting_fid(const struct req *req, uint32_t proc_id, const char *client_id)
+{
+	const struct req *other;
+
+	if (req->session->waits == 0)
+		return NULL;
+	TAILQ_FOREACH (other, &req->session->active, active) {
+		const struct p9_Tlock *t = &other->t.Tlock;
+
+		if (other != req && other->state == REQ_ASKING && other->may_wait &&
+		    !req_flushed(other) && other->dfid == NULL && other->fid->numbered &&
+		    other->node->saved.qid.path == req->node->saved.qid.path &&
+		    t->proc_id == proc_id && strcmp(t->client_id.text, client_id) == 0)
+			return other->fid;
+	}
+	return NULL;
+}
+
 /* Lets the request act on the open file that holds the process's locks, if the lock may be set
  * through it. The reference goes with the request. */
 static void borrow_file(struct req *req, uint32_t proc_id, const char *client_id)
 {
-	struct session *session = req->session;
+	const struct session *session = req->session;
 	uint32_t locker = locker_find(session->fids, req->node, proc_id, client_id);
 	struct fid *holder;
 
-	if (locker == 0)
+	holder = locker != 0 ? locker_fid(session->fids, locker)
+			     : waiting_fid(req, proc_id, client_id);
+	if (holder == NULL ||
+	    (req->lock.type == FS_LOCK_WRITE && (holder->saved.file.flags & O_ACCMODE) == O_RDONLY))
 		return;
-	holder = &session->saved->fid[session->saved->locker[locker - 1].fid];
-	if (req->lock.type == FS_LOCK_WRITE && (holder->saved.file.flags & O_ACCMODE) == O_RDONLY)
-		return;
-	req->dfid = fid_ref(holder);
-	req->file = holder->saved.file;
+	lend_file(req, holder);
 }
 
 static int range_check(uint64_t start, uint64_t length)
@@ -75,33 +112,73 @@ int do_lock(struct req *req)
 		return -EINVAL;
 	req->lock.start = t->start;
 	req->lock.length = t->length;
+	req->may_wait = (t->flags & P9_LOCK_BLOCK) != 0 && req->lock.type != FS_LOCK_NONE;
+	req->patience = req->may_wait ? REQ_WOULD_WAIT : REQ_ASKS_ONCE;
+	req->wait = (struct fs_wait){.cancelled = false};
 	err = access_check(req);
-	if (err == 0)
-		borrow_file(req, t->proc_id, t->client_id.text);
-	return err;
+	if (err < 0)
+		return err;
+	borrow_file(req, t->proc_id, t->client_id.text);
+	/* Before there can be any: whoever closes the file sees to them. */
+	fid_note_locks(req->dfid != NULL ? req->dfid : req->fid);
+	return 0;
 }
 
 int do_lock_ask(struct req *req)
 {
-	int err = fs_lock(req->session->fs, req->file, &req->lock);
+	struct fs *fs = req->session->fs;
+	int err = req->patience == REQ_WAITS ? fs_lock_wait(fs, req->file, &req->lock, &req->wait)
+					     : fs_lock(fs, req->file, &req->lock);
 
-	req->r.Rlock.status = err == -EAGAIN ? P9_LOCK_BLOCKED : P9_LOCK_SUCCESS;
-	return err == -EAGAIN ? 0 : err;
+	if (err == -EAGAIN && req->patience == REQ_WOULD_WAIT) {
+		if (!fs_wait_cancelled(&req->wait))
+			return err;
+		err = -EINTR;
+	}
+	req->r.Rlock.status = err == -EAGAIN  ? P9_LOCK_BLOCKED
+			      : err == -EINTR ? CANCELLED
+					      : P9_LOCK_SUCCESS;
+	return err == -EAGAIN || err == -EINTR ? 0 : err;
+}
+
+int do_lock_undo(struct req *req)
+{
+	struct fs_lock range = req->lock;
+
+	range.type = FS_LOCK_NONE;
+	if (req->lock.type != FS_LOCK_NONE && req->r.Rlock.status == P9_LOCK_SUCCESS)
+		fs_lock(req->session->fs, req->file, &range);
+	return 0;
+}
+
+/* The file through which it was asked is none of the process's any more: what it got goes with it,
+ * and its own is as good. */
+static int lock_again(struct req *req)
+{
+	int err;
+
+	if (!req->fid->numbered)
+		return -EBADF;
+	return_file(req);
+	err = do_lock(req);
+	return err < 0 ? err : OP_AGAIN;
 }
 
 /* Remembers who locks through this fid, if it is the first. */
 int do_lock_commit(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
-	struct fid *fid = req->fid;
+	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
+	uint8_t status = req->r.Rlock.status;
 
-	if (req->lock.type == FS_LOCK_NONE || req->r.Rlock.status != P9_LOCK_SUCCESS ||
-	    req->dfid != NULL)
-		return 0;
-	if (!fid->saved.locked)
-		change_fid(req)->locked = true;
-	if (fid->locker == 0 && fid->numbered)
-		change_locker(req, t->proc_id, t->client_id.text);
+	if (status == CANCELLED && req->unwanted)
+		return OP_DROPS;
+	if (req->lock.type != FS_LOCK_NONE && !holder->numbered)
+		return lock_again(req);
+	if (status == CANCELLED)
+		return req->session->paused ? OP_LEAVES : lock_again(req);
+	if (req->lock.type != FS_LOCK_NONE && status == P9_LOCK_SUCCESS && holder->locker == 0)
+		change_locker(req, holder, t->proc_id, t->client_id.text);
 	return 0;
 }
 
@@ -117,7 +194,8 @@ int do_getlock(struct req *req)
 		req->lock.type = FS_LOCK_WRITE;
 	req->lock.start = t->start;
 	req->lock.length = t->length;
-	req->lock.pid = 0;
+	req->holder.type = FS_LOCK_NONE;
+	req->locker = 0;
 	borrow_file(req, t->proc_id, t->client_id.text);
 	return 0;
 }
@@ -127,6 +205,37 @@ int do_getlock_ask(struct req *req)
 	return fs_getlock(req->session->fs, req->file, &req->lock);
 }
 
+/* Asks about the lock again, in the place of the next process of this session that has locked the
+ * file: it does not see its own. False: there is none left. */
+static bool ask_as_next_locker(struct req *req)
+{
+	const struct p9_Tgetlock *t = &req->t.Tgetlock;
+	const struct fid_table *fids = req->session->fids;
+	uint32_t own = locker_find(fids, req->node, t->proc_id, t->client_id.text);
+
+	do
+		req->locker = locker_next(fids, req->node, req->locker);
+	while (req->locker != 0 && req->locker == own);
+	return_file(req);
+	if (req->locker == 0)
+		return false;
+	lend_file(req, locker_fid(fids, req->locker));
+	req->lock = req->holder;
+	req->lock.type = FS_LOCK_WRITE;
+	return true;
+}
+
+/* Who was asked for last has the lock that is in the way: without it nobody would be. (When others
+ * read there, too, that cannot be told.) */
+static const struct fid_locker *lock_owner(const struct req *req)
+{
+	if (req->locker == 0 || req->lock.type != FS_LOCK_NONE || req->dfid->locker != req->locker)
+		return NULL;
+	return &req->session->saved->locker[req->locker - 1];
+}
+
+/* The host knows the holder of a lock by its process; of one through an open file, as ours are, it
+ * knows nothing. */
 int do_getlock_commit(struct req *req)
 {
 	static const uint8_t wire_type[] = {
@@ -135,14 +244,28 @@ int do_getlock_commit(struct req *req)
 		[FS_LOCK_NONE] = P9_LOCK_UNLCK,
 	};
 	const struct p9_Tgetlock *t = &req->t.Tgetlock;
-	bool free_range = req->lock.type == FS_LOCK_NONE;
+	const struct fid_locker *owner = lock_owner(req);
 
+	if (req->locker == 0)
+		req->holder = req->lock;
+	if (req->holder.type == FS_LOCK_NONE) {
+		req->r.Rgetlock = (struct p9_Rgetlock){
+			.type = P9_LOCK_UNLCK,
+			.start = t->start,
+			.length = t->length,
+			.proc_id = t->proc_id,
+			.client_id = t->client_id,
+		};
+		return 0;
+	}
+	if (owner == NULL && req->holder.pid == 0 && ask_as_next_locker(req))
+		return OP_AGAIN;
 	req->r.Rgetlock = (struct p9_Rgetlock){
-		.type = wire_type[req->lock.type],
-		.start = free_range ? t->start : req->lock.start,
-		.length = free_range ? t->length : req->lock.length,
-		.proc_id = free_range ? t->proc_id : req->lock.pid,
-		.client_id = t->client_id,
+		.type = wire_type[req->holder.type],
+		.start = req->holder.start,
+		.length = req->holder.length,
+		.proc_id = owner != NULL ? owner->proc_id : req->holder.pid,
+		.client_id = p9_str(owner != NULL ? owner->client_id : ""),
 	};
 	return 0;
 }

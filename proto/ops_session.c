@@ -14,8 +14,9 @@ int do_version(struct req *req)
 {
 	const struct p9_Tversion *t = &req->t.Tversion;
 
-	return strcmp(t->version.text, P9_VERSION_L) == 0 && t->msize < P9_MSIZE_MIN ? -EMSGSIZE
-										     : 0;
+	if (strcmp(t->version.text, P9_VERSION_L) == 0 && t->msize < P9_MSIZE_MIN)
+		return -EMSGSIZE;
+	return session_end_waits(req, NULL, true) ? OP_WAITS : 0;
 }
 
 /* Also a reset: whatever was in flight is never answered, and that before Rversion leaves. */
@@ -68,13 +69,16 @@ static struct req *flushed_one(const struct req *req)
 	return old;
 }
 
-/* What is committed has to be told, and before Rflush: the lane has the reply. */
+/* What is committed has to be told, and before Rflush: the lane has the reply. A wait for others
+ * ends first, so that after Rflush it is known to hold nothing. */
 int do_flush(struct req *req)
 {
 	struct req *old = flushed_one(req);
 
-	if (old == NULL || old->state != REQ_SENDING)
+	if (old == NULL)
 		return OP_DONE;
+	if (old->state != REQ_SENDING)
+		return session_end_wait(req, old, true) ? OP_WAITS : OP_DONE;
 	STAILQ_INSERT_TAIL(&old->flushes, req, link);
 	return OP_WAITS;
 }
@@ -90,13 +94,16 @@ int do_flush_commit(struct req *req)
 	return 0;
 }
 
-/* The number was taken away already (OP_CLUNKS). What can sleep is left to ask: storing an
- * attribute; closing the file and letting go of the object, when nobody else is using them. */
+/* The number was taken away already (OP_CLUNKS). Locks go with the file, and waits for others. What
+ * can sleep is left to ask: storing an attribute; closing the file and letting go of the object,
+ * when nobody else is using them. */
 int do_clunk(struct req *req)
 {
 	struct fid *fid = req->fid;
 	const struct fid_xattr *xattr = fid_xattr(req->session->fids, fid);
 
+	if (session_end_waits(req, fid, false))
+		return OP_WAITS;
 	if (fid->saved.kind == FID_XATTR_WRITE && fid_is_stale(fid))
 		return -ESTALE;
 	if (fid->saved.kind == FID_XATTR_WRITE)

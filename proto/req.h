@@ -34,6 +34,13 @@ enum req_state {
 	REQ_SENDING, /* answered and committed; the lane has the reply */
 };
 
+/* What ask does about a conflict that only other clients can end. */
+enum req_patience {
+	REQ_ASKS_ONCE,	/* it is the answer */
+	REQ_WOULD_WAIT, /* not here: -EAGAIN comes back as "not yet" */
+	REQ_WAITS,	/* waits for its end, or until `wait` is cancelled */
+};
+
 /* What a process knows of a request besides what outlives it (`slot`). */
 struct req {
 	STAILQ_ENTRY(req) link;	 /* the one queue it is in: executor's, fid::waiting, lane's */
@@ -42,10 +49,15 @@ struct req {
 	struct lane *lane;
 	struct slot *slot;
 	enum req_state state;
-	bool nowait;  /* ask must not sleep: -EAGAIN from the driver comes back as "not yet" */
-	bool changes; /* the session: see change.h */
-	bool fat;     /* keeps large buffers, see session.c */
-	int result;   /* of ask, or of the check that refused */
+	bool nowait;   /* ask must not sleep: -EAGAIN from the driver comes back as "not yet" */
+	bool may_wait; /* for other clients */
+	enum req_patience patience; /* set by check; who runs the ask goes on from there */
+	bool unwanted; /* cancelled for a Tflush or Tversion, which waits for its end */
+	bool given_up; /* nobody waits for its end any more */
+	bool undoes;   /* ask is to undo what it has done: nobody wanted it any more */
+	bool changes;  /* the session: see change.h */
+	bool fat;      /* keeps large buffers, see session.c */
+	int result;    /* of ask, or of the check that refused */
 	const struct op *op;
 
 	/* The messages. Their bytes stand in memory that outlives the process, P9_MSIZE_MAX each;
@@ -64,7 +76,7 @@ struct req {
 	struct fs_cred cred;	  /* for new objects */
 	struct fs_intent *intent; /* for calls that must not be made twice; NULL: nobody succeeds */
 	bool exclusive;		  /* holds fid->busy */
-	struct req_queue flushes; /* wait until this one's reply has left */
+	struct req_queue flushes; /* wait until this one's reply has left, or it ended without */
 	uint32_t mark[REQ_LANES_MAX]; /* the lane's own */
 
 	/* What ask found. A change moves it into the session; what is left is given back. */
@@ -72,6 +84,9 @@ struct req {
 	struct fs_handle new_handle;
 	struct fs_file new_file;
 	uint32_t new_xattr;
+	struct fs_wait wait;
+	struct fs_lock holder; /* the lock whose holder Tgetlock looks for, among lockers */
+	uint32_t locker;       /* from this one on */
 	union {
 		struct fs_attr attr;
 		struct fs_statfs statfs;
@@ -88,9 +103,13 @@ static inline bool req_flushed(const struct req *req)
 /* Notes how the object that ask has just pinned in new_node can be found again. */
 void req_note_handle(struct req *req);
 
-/* Runs the driver call and answers. False: with `nowait` set it would have slept; nothing was
- * answered, call again without. Any thread. */
+/* Runs the driver call and answers. False: nothing was answered, call again: with `nowait` set it
+ * would have slept (it is not set any more), with REQ_WOULD_WAIT it has to wait for others; give it
+ * the patience it may have. Any thread. */
 bool req_ask(struct req *req);
+
+/* The request shall not wait for others (any more). Loop. */
+void req_cancel(struct req *req);
 
 /* The answer: 0, a count, or -errno. Any thread. */
 void req_reply(struct req *req, int result);

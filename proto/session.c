@@ -118,8 +118,10 @@ void session_forget_tags(struct session *session, const struct req *keep)
 	struct req *req;
 
 	TAILQ_FOREACH (req, &session->active, active) {
-		if (req != keep && req_flushed(req))
-			session_forget_tag(session, session_slot_number(req));
+		if (req == keep || !req_flushed(req))
+			continue;
+		session_forget_tag(session, session_slot_number(req));
+		req_cancel(req);
 	}
 }
 
@@ -350,6 +352,16 @@ static void drop_resolved(struct req *req)
 	req->fid = NULL;
 }
 
+/* Has the ask made. */
+static void run(struct req *req)
+{
+	req->state = REQ_ASKING;
+	req->session->waits += req->may_wait;
+	if (req->session->paused)
+		fs_wait_cancel(&req->wait);
+	req->session->executor->run(req->session->executor, req);
+}
+
 /* From now on it is this fid and this object, whatever becomes of the number; a successor asks them
  * again. For a request that clunks it is the moment in which the number goes. */
 static void hold(struct req *req)
@@ -366,6 +378,22 @@ static void hold(struct req *req)
 		fid_remove(fids, req->fid);
 }
 
+/* Check and ask; `err`: there is nothing to be checked any more. True: that was all, req->result is
+ * the answer. */
+static bool check_and_run(struct req *req, int err)
+{
+	if (err == 0 && req->op->check != NULL)
+		err = req->op->check(req);
+	if (err == OP_WAITS)
+		return false;
+	if (err != 0 || req->op->ask == NULL) {
+		req->result = err < 0 ? err : 0;
+		return true;
+	}
+	run(req);
+	return false;
+}
+
 /* What follows when the fids are found: `err`, if that failed. True: that was all, req->result is
  * the answer. */
 static bool proceed(struct req *req, int err)
@@ -378,17 +406,7 @@ static bool proceed(struct req *req, int err)
 		CRASH_POINT();
 		err = judge(req);
 	}
-	if (err == 0 && req->op->check != NULL)
-		err = req->op->check(req);
-	if (err == OP_WAITS)
-		return false;
-	if (err != 0 || req->op->ask == NULL) {
-		req->result = err < 0 ? err : 0;
-		return true;
-	}
-	req->state = REQ_ASKING;
-	req->session->executor->run(req->session->executor, req);
-	return false;
+	return check_and_run(req, err);
 }
 
 /* Resolves, checks and starts the request; parks it when its fid is taken. True: that was all,
@@ -425,8 +443,10 @@ static void claim_tag(struct req *req)
 {
 	struct req **owner = &req->session->by_tag[req->t.tag];
 
-	if (*owner != NULL && *owner != req)
+	if (*owner != NULL && *owner != req) {
 		req_flush(*owner);
+		req_cancel(*owner);
+	}
 	*owner = req;
 }
 
@@ -501,9 +521,12 @@ bool req_ask(struct req *req)
 	int result;
 
 	req_working = req;
-	result = req_flushed(req) ? -EINTR : req->op->ask(req);
+	if (req->undoes)
+		result = req->op->undo(req);
+	else
+		result = req_flushed(req) ? -EINTR : req->op->ask(req);
 	req_working = NULL;
-	if (result == -EAGAIN && req->nowait) {
+	if (result == -EAGAIN && (req->nowait || req->patience == REQ_WOULD_WAIT)) {
 		req->nowait = false;
 		return false;
 	}
@@ -578,35 +601,100 @@ static void encode(struct req *req)
 	req->slot->out_size = req->out_size;
 }
 
-/* The handler's part of the change, if the request succeeded, and the reply. */
-static void commit(struct req *req)
+/* The handler's part of the change, if the request succeeded, and the reply. 0, or what the handler
+ * wants instead (OP_AGAIN, ...). */
+static int commit(struct req *req)
 {
-	int err;
+	int err = 0;
 
 	req->r.type = (uint8_t)(req->t.type + 1);
 	req->r.tag = req->t.tag;
-	if (req->result >= 0 && req->op->commit != NULL) {
+	if (req->result >= 0 && req->op->commit != NULL)
 		err = req->op->commit(req);
-		req->result = err < 0 ? err : req->result;
-	}
+	if (err > 0)
+		return err;
+	req->result = err < 0 ? err : req->result;
 	encode(req);
 	if (req->r.type == P9_Rlerror)
 		change_drop(req);
 	trace(">", &req->r);
 	change_make(req);
+	return 0;
+}
+
+static void wake(struct req_queue *queue)
+{
+	struct req *req;
+
+	while ((req = STAILQ_FIRST(queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(queue, link);
+		if (req_flushed(req) || check_and_run(req, 0))
+			session_finish(req);
+	}
+}
+
+/* Those that wait for the request's end. */
+static void wake_flushes(struct req *req)
+{
+	struct req_queue flushes = STAILQ_HEAD_INITIALIZER(flushes);
+
+	STAILQ_CONCAT(&flushes, &req->flushes);
+	wake(&flushes);
+}
+
+static void end_and_wake(struct req *req)
+{
+	struct req_queue flushes = STAILQ_HEAD_INITIALIZER(flushes);
+
+	STAILQ_CONCAT(&flushes, &req->flushes);
+	req_end(req);
+	wake(&flushes);
+}
+
+/* It has done something that nobody knows of. */
+static bool must_undo(const struct req *req)
+{
+	return req_flushed(req) && !req->undoes && req->state == REQ_ASKING &&
+	       req->op->undo != NULL && req->result >= 0;
+}
+
+/* To the successor: nothing of it is given back. */
+static void leave(struct req *req)
+{
+	TAILQ_REMOVE(&req->session->active, req, active);
+	req->session->reqs--;
 }
 
 void session_finish(struct req *req)
 {
+	int instead = OP_DROPS;
+
+	if (req->state == REQ_ASKING)
+		req->session->waits -= req->may_wait;
+	if (must_undo(req)) {
+		req->undoes = true;
+		req->patience = REQ_ASKS_ONCE;
+		run(req);
+		return;
+	}
 	if (!req_flushed(req))
-		commit(req);
-	else
+		instead = commit(req);
+	if (instead == OP_AGAIN) {
+		wake_flushes(req);
+		run(req);
+		return;
+	}
+	if (instead == OP_LEAVES) {
+		leave(req);
+		return;
+	}
+	if (instead == OP_DROPS)
 		saved_set(&req->slot->state, SLOT_FREE);
 	CRASH_POINT();
 	pass_on(req);
 	req_release(req);
-	if (req->slot->state == SLOT_FREE) {
-		req_end(req);
+	if (instead == OP_DROPS) {
+		end_and_wake(req);
 		return;
 	}
 	req->state = REQ_SENDING;
@@ -615,15 +703,60 @@ void session_finish(struct req *req)
 
 void session_sent(struct req *req)
 {
-	struct req_queue flushes = STAILQ_HEAD_INITIALIZER(flushes);
-	struct req *flush;
+	end_and_wake(req);
+}
 
-	STAILQ_CONCAT(&flushes, &req->flushes);
-	req_end(req);
-	while ((flush = STAILQ_FIRST(&flushes)) != NULL) {
-		STAILQ_REMOVE_HEAD(&flushes, link);
-		session_finish(flush);
+/* ---- waits for other clients ---- */
+
+void req_cancel(struct req *req)
+{
+	if (req->state != REQ_ASKING || !req->may_wait)
+		return;
+	fs_wait_cancel(&req->wait);
+	req->session->executor->wake(req->session->executor, req);
+}
+
+void session_pause(struct session *session)
+{
+	struct req *req;
+
+	session->paused = true;
+	TAILQ_FOREACH (req, &session->active, active)
+		req_cancel(req);
+}
+
+bool session_end_wait(struct req *req, struct req *old, bool unwanted)
+{
+	if (old->state != REQ_ASKING || !old->may_wait || old->given_up || req_flushed(old))
+		return false;
+	old->unwanted |= unwanted;
+	STAILQ_INSERT_TAIL(&old->flushes, req, link);
+	req_cancel(old);
+	return true;
+}
+
+bool session_end_waits(struct req *req, const struct fid *fid, bool unwanted)
+{
+	struct req *old;
+
+	if (req->session->waits == 0)
+		return false;
+	TAILQ_FOREACH (old, &req->session->active, active) {
+		if ((fid == NULL || old->fid == fid || old->dfid == fid) &&
+		    session_end_wait(req, old, unwanted))
+			return true;
 	}
+	return false;
+}
+
+void session_give_up(struct req *req)
+{
+	req->given_up = true;
+	if (req->unwanted) {
+		req_flush(req);
+		session_forget_tag(req->session, session_slot_number(req));
+	}
+	wake_flushes(req);
 }
 
 /* ---- a predecessor's requests ---- */

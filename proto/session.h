@@ -22,6 +22,9 @@ struct executor {
 	void (*run)(struct executor *executor, struct req *req);
 	/* A request was answered: see that session_finish() is called, on the loop. Any thread. */
 	void (*answered)(struct executor *executor, struct req *req);
+	/* req->wait was cancelled: see that an ask that waits notices. When that takes long,
+	 * session_give_up(). Loop. */
+	void (*wake)(struct executor *executor, struct req *req);
 };
 
 /* One ordered path of bytes to the client. */
@@ -61,10 +64,12 @@ struct session {
 	struct req *req;	  /* SESSION_REQS_MAX, by slot; so many were ever used: */
 	uint32_t reqs_used;
 	struct req_queue free;
-	uint32_t reqs;	     /* in `active` */
-	uint32_t fat;	     /* requests that keep large buffers */
-	uint64_t bytes;	     /* charged to all */
-	uint64_t order;	     /* of the last arrival */
+	uint32_t reqs;	/* in `active` */
+	uint32_t fat;	/* requests that keep large buffers */
+	uint64_t bytes; /* charged to all */
+	uint64_t order; /* of the last arrival */
+	uint32_t waits; /* asks that may wait for other clients */
+	bool paused;
 	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 
@@ -80,6 +85,9 @@ int session_recover(struct fs *fs, const struct session_config *config, struct e
 		    struct saved *saved, struct lane *const *lanes, struct session **session);
 unsigned session_restore(struct session *session);
 void session_resume(struct session *session);
+
+/* A successor will go on: requests that wait for others are left to it, as they are in `saved`. */
+void session_pause(struct session *session);
 
 /* The client is gone: no reply is sent any more, the fids go. Requests that the executor still
  * has must come back through session_finish() before session_destroy(). */
@@ -101,12 +109,19 @@ void session_receive(struct req *req);
 
 /* A lane with positions calls session_putting() before it puts the reply at `at`. */
 void session_finish(struct req *req);
+void session_give_up(struct req *req); /* whoever waits for the end of its ask waits no longer */
 void session_putting(struct req *req, uint32_t at);
 void session_sent(struct req *req);
 
 /* ---- for handlers and change.c ---- */
 
 uint32_t session_slot_number(const struct req *req);
+
+/* Cancels the wait of `old`, or one that has to do with that fid (NULL: any), for a request that
+ * has to come after its end; `unwanted`: nobody will hear of the old one. True: the request is
+ * checked again when that has ended (OP_WAITS). */
+bool session_end_wait(struct req *req, struct req *old, bool unwanted);
+bool session_end_waits(struct req *req, const struct fid *fid, bool unwanted);
 
 /* 0, or -EINVAL: the number cannot become a new fid. `old`: the fid it would replace, or NULL. A
  * live fid that is not open may be replaced: Linux takes a number for free when it gave up waiting
@@ -115,6 +130,6 @@ int session_newfid_conflict(const struct session *session, uint32_t newfid, stru
 
 /* Requests that were flushed own no tag any more: one of them, or all but `keep`. */
 void session_forget_tag(struct session *session, uint32_t slot);
-void session_forget_tags(struct session *session, const struct req *keep);
+void session_forget_tags(struct session *session, const struct req *keep); /* and cancels waits */
 
 #endif

@@ -555,6 +555,7 @@ void device_pause(struct device *device)
 {
 	device->paused = true;
 	receive_flushes(device);
+	session_pause(device->session);
 }
 
 static void ring_unmap(struct device_ring *ring)

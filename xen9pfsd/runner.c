@@ -30,7 +30,17 @@
 #define SLOW_ASK_NS (1 * NS_PER_MS)	 /* the storage is slow now, */
 #define SLOW_PERIOD_NS (100 * NS_PER_MS) /* so asks go to the pool for so long */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
+#define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
+
+/* A thread in an ask that waits for other clients. */
+struct waiter {
+	LIST_ENTRY(waiter) link;
+	struct req *req;   /* NULL: it was answered, and may be another one by now */
+	int64_t cancelled; /* when; 0: not */
+	bool given_up;
+	struct runner *runner;
+};
 
 struct runner {
 	struct executor executor;
@@ -57,7 +67,10 @@ struct runner {
 	unsigned queued;
 	struct req_queue answered; /* for the loop */
 	unsigned threads, idle;
-	unsigned asking;       /* threads in an ask that is not the loop's */
+	unsigned asking; /* threads in an ask that is not the loop's */
+	LIST_HEAD(, waiter) waiters;
+	unsigned waits;	       /* of them, or about to be */
+	bool late;	       /* a cancelled one does not come back: see give_up() */
 	bool short_of_threads; /* has been said */
 	bool vacant;	       /* the role waits for a thread */
 	bool sleeping;	       /* its holder waits in epoll */
@@ -76,21 +89,28 @@ static int64_t now_ns(void)
 
 static void *thread_main(void *arg);
 
-static void start_thread(struct runner *r)
+static int create_thread(void *(*start)(void *arg), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
+	int err;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, thread_main, r) == 0) {
+	err = pthread_create(&thread, &attr, start, arg);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void start_thread(struct runner *r)
+{
+	if (create_thread(thread_main, r) == 0) {
 		r->threads++;
 	} else if (!r->short_of_threads) {
 		r->short_of_threads = true;
 		log_warning("cannot start another thread; %u are running", r->threads);
 	}
-	pthread_attr_destroy(&attr);
 }
 
 static bool pool_has_room(const struct runner *r)
@@ -127,18 +147,36 @@ static void runner_ready(struct executor *executor, struct req *req)
 	STAILQ_INSERT_TAIL(&r->ready, req, link);
 }
 
+/* Under the lock. */
+static struct waiter *find_waiter(struct runner *r, const struct req *req)
+{
+	struct waiter *waiter;
+
+	LIST_FOREACH (waiter, &r->waiters, link) {
+		if (waiter->req == req)
+			break;
+	}
+	return waiter;
+}
+
+/* If it sleeps. Under the lock. */
+static void wake_loop(struct runner *r)
+{
+	if (r->sleeping)
+		eventfd_write(r->wake, 1);
+	r->sleeping = false;
+}
+
 static void runner_answered(struct executor *executor, struct req *req)
 {
 	struct runner *r = container_of(executor, struct runner, executor);
-	bool wake;
 
 	pthread_mutex_lock(&r->lock);
+	if (req->patience == REQ_WAITS)
+		find_waiter(r, req)->req = NULL;
 	STAILQ_INSERT_TAIL(&r->answered, req, link);
-	wake = r->sleeping;
-	r->sleeping = false;
+	wake_loop(r);
 	pthread_mutex_unlock(&r->lock);
-	if (wake)
-		eventfd_write(r->wake, 1);
 }
 
 static void to_pool(struct runner *r, struct req *req)
@@ -148,6 +186,57 @@ static void to_pool(struct runner *r, struct req *req)
 	r->queued++;
 	added_job(r);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- asks that wait for other clients ---- */
+
+static void *waiter_main(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct runner *r = waiter->runner;
+
+	pthread_mutex_lock(&r->lock);
+	waiter->req->wait.thread = pthread_self();
+	LIST_INSERT_HEAD(&r->waiters, waiter, link);
+	pthread_mutex_unlock(&r->lock);
+	req_ask(waiter->req);
+	pthread_mutex_lock(&r->lock);
+	LIST_REMOVE(waiter, link);
+	r->waits--;
+	pthread_cond_broadcast(&r->ended);
+	pthread_mutex_unlock(&r->lock);
+	free(waiter);
+	return NULL;
+}
+
+/* A thread of its own for the ask; false: there is none to be had. */
+static bool to_waiter(struct runner *r, struct req *req)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	bool begun;
+
+	if (waiter == NULL)
+		return false;
+	*waiter = (struct waiter){.req = req, .runner = r};
+	pthread_mutex_lock(&r->lock);
+	begun = r->waits < RUNNER_WAITS_MAX && create_thread(waiter_main, waiter) == 0;
+	r->waits += begun;
+	pthread_mutex_unlock(&r->lock);
+	if (!begun)
+		free(waiter);
+	return begun;
+}
+
+/* An ask that could not be made where it was tried. */
+static void ask_elsewhere(struct runner *r, struct req *req)
+{
+	if (req->patience == REQ_WOULD_WAIT) {
+		req->patience = REQ_WAITS;
+		if (to_waiter(r, req))
+			return;
+		req->patience = REQ_ASKS_ONCE;
+	}
+	to_pool(r, req);
 }
 
 /* ---- the watchdog ---- */
@@ -160,6 +249,47 @@ static void arm(struct runner *r)
 
 	if (!atomic_exchange(&r->armed, true))
 		timerfd_settime(r->timer, 0, &once, NULL);
+}
+
+/* The thread is found in the list, or has yet to look whether its wait was cancelled. */
+static void runner_wake(struct executor *executor, struct req *req)
+{
+	struct runner *r = container_of(executor, struct runner, executor);
+	struct waiter *waiter;
+
+	pthread_mutex_lock(&r->lock);
+	waiter = find_waiter(r, req);
+	if (waiter != NULL && waiter->cancelled == 0) {
+		waiter->cancelled = now_ns();
+		fs_lock_wake(req->session->fs, &req->wait);
+		arm(r);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static bool is_late(const struct waiter *waiter)
+{
+	return waiter->req != NULL && waiter->cancelled != 0 && !waiter->given_up &&
+	       now_ns() - waiter->cancelled > GIVE_UP_NS;
+}
+
+/* A thread may have missed it, being just about to wait (fs.h). */
+static void wake_again(struct runner *r)
+{
+	struct waiter *waiter;
+
+	pthread_mutex_lock(&r->lock);
+	LIST_FOREACH (waiter, &r->waiters, link) {
+		if (waiter->req == NULL || waiter->cancelled == 0)
+			continue;
+		fs_lock_wake(waiter->req->session->fs, &waiter->req->wait);
+		arm(r);
+		if (is_late(waiter)) {
+			r->late = true;
+			wake_loop(r);
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 /* Takes the role from a holder whose ask lasts too long. */
@@ -194,6 +324,7 @@ static void *watchdog_main(void *arg)
 		 * this: one of the two sees the other. */
 		atomic_store(&r->armed, false);
 		relieve(r);
+		wake_again(r);
 		pthread_mutex_lock(&r->lock);
 		stopped = r->stopped;
 		pthread_mutex_unlock(&r->lock);
@@ -223,7 +354,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	atomic_store(&r->turn, turn);
 	arm(r);
 	if (!req_ask(req))
-		to_pool(r, req);
+		ask_elsewhere(r, req);
 	if (!atomic_compare_exchange_strong(&r->turn, &turn, turn + 1))
 		return false;
 	*now = now_ns();
@@ -250,23 +381,47 @@ static bool run_ready(struct runner *r)
 	return true;
 }
 
+/* Nobody waits any longer for a wait that was cancelled and does not end. Requests stay while they
+ * are asked, and only the loop finishes them. */
+static void give_up(struct runner *r)
+{
+	struct req *late[RUNNER_WAITS_MAX];
+	unsigned count = 0;
+	struct waiter *waiter;
+
+	pthread_mutex_lock(&r->lock);
+	r->late = false;
+	LIST_FOREACH (waiter, &r->waiters, link) {
+		if (!is_late(waiter))
+			continue;
+		waiter->given_up = true;
+		late[count++] = waiter->req;
+	}
+	pthread_mutex_unlock(&r->lock);
+	for (unsigned i = 0; i < count; i++)
+		session_give_up(late[i]);
+}
+
 /* Finishes what has been answered. With nothing at all to do marks the loop as asleep, so that
  * the next answer wakes it; true then. */
 static bool finish_answered(struct runner *r, bool may_sleep)
 {
 	struct req_queue answered = STAILQ_HEAD_INITIALIZER(answered);
-	bool sleeping;
+	bool sleeping, late;
 	struct req *req;
 
 	pthread_mutex_lock(&r->lock);
 	STAILQ_CONCAT(&answered, &r->answered);
-	sleeping = may_sleep && STAILQ_EMPTY(&answered);
+	late = r->late;
+	sleeping = may_sleep && STAILQ_EMPTY(&answered) && !late;
 	r->sleeping = sleeping;
 	pthread_mutex_unlock(&r->lock);
 	while ((req = STAILQ_FIRST(&answered)) != NULL) {
 		STAILQ_REMOVE_HEAD(&answered, link);
 		session_finish(req);
 	}
+	if (late)
+		give_up(r);
 	return sleeping;
 }
 
@@ -363,7 +518,8 @@ static void take_ask(struct runner *r)
 	r->queued--;
 	count_asking(r, 1);
 	pthread_mutex_unlock(&r->lock);
-	req_ask(req);
+	if (!req_ask(req))
+		ask_elsewhere(r, req);
 	pthread_mutex_lock(&r->lock);
 	count_asking(r, -1);
 }
@@ -455,7 +611,9 @@ int runner_create(struct runner **runner)
 
 	if (r == NULL)
 		return -ENOMEM;
-	r->executor = (struct executor){.run = runner_ready, .answered = runner_answered};
+	r->executor = (struct executor){
+		.run = runner_ready, .answered = runner_answered, .wake = runner_wake};
+	LIST_INIT(&r->waiters);
 	r->epoll = r->wake = r->timer = -1;
 	STAILQ_INIT(&r->ready);
 	STAILQ_INIT(&r->tasks);
@@ -492,9 +650,9 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 		runner->stopped = true;
 		arm(runner);
 	}
-	while (runner->threads > 0 && err == 0)
+	while (runner->threads + runner->waits > 0 && err == 0)
 		err = pthread_cond_timedwait(&runner->ended, &runner->lock, &until);
-	err = runner->threads > 0 ? err : 0;
+	err = runner->threads + runner->waits > 0 ? err : 0;
 	pthread_mutex_unlock(&runner->lock);
 	if (err != 0)
 		return false;

@@ -6,7 +6,8 @@
  * runs asks that are expected to be quick, and finishes what was answered. An ask that keeps it
  * longer than RUNNER_PATIENCE_MS loses it the role: another thread goes on in its place, and the
  * late one hands its result in as a pool thread would. So a request that sleeps for ever in the
- * storage stops nothing but itself.
+ * storage stops nothing but itself. One that waits for other clients has a thread of its own; when
+ * there are too many of these, it is not waited.
  *
  * What is "on the loop" below (all of session.h among it) is called by the holder only, from the
  * callbacks that this header defines.
@@ -22,6 +23,7 @@
 
 #define RUNNER_PATIENCE_MS 5 /* an inline ask may take this long */
 #define RUNNER_POOL_MAX 64   /* threads that run asks */
+#define RUNNER_WAITS_MAX 128 /* threads besides, in asks that wait for other clients */
 
 struct runner;
 

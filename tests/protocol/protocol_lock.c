@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * protocol_lock.c - Tlock and Tgetlock: byte ranges against other owners, other connections and
- * the host; never a wait.
+ * the host, and waits for them.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -80,18 +80,6 @@ TEST(a_lock_blocks_those_of_another_connection)
 	granted(a, lock(1, WRLCK, 0, 0));
 	blocked(b, lock(1, WRLCK, 0, 0));
 	blocked(b, lock(1, RDLCK, 0, 0));
-}
-
-TEST(a_conflict_is_answered_at_once_even_with_BLOCK)
-{
-	struct conn *c = locker(w);
-	struct p9_msg m = lock(2, WRLCK, 0, 0);
-
-	granted(c, lock(1, WRLCK, 0, 0));
-	m.Tlock.flags = P9_LOCK_BLOCK;
-	blocked(c, m);
-	granted(c, lock(1, UNLCK, 0, 0));
-	granted(c, m);
 }
 
 TEST(locks_that_do_not_overlap_do_not_conflict)
@@ -360,6 +348,43 @@ TEST(getlock_of_a_lock_to_the_end_has_length_0)
 	equal(c->reply.Rgetlock.start, 7);
 }
 
+TEST(getlock_tells_the_process_that_has_the_lock)
+{
+	struct conn *c = locker(w);
+	struct p9_msg m = lock(1, WRLCK, 100, 10);
+
+	open_path(c, 3, "f", L_RDWR);
+	m.Tlock.client_id = p9_str("another guest");
+	granted(c, lock(3, WRLCK, 0, 10));
+	granted(c, m);
+	equal(ok(c, getlock(2, WRLCK, 50, 100))->Rgetlock.proc_id, 101);
+	check(strcmp(c->reply.Rgetlock.client_id.text, "another guest") == 0);
+	equal(ok(c, getlock(2, WRLCK, 0, 50))->Rgetlock.proc_id, 103);
+	check(strcmp(c->reply.Rgetlock.client_id.text, "guest") == 0);
+}
+
+TEST(getlock_does_not_name_a_process_that_has_another_lock)
+{
+	struct conn *c = locker(w), *other = session(w);
+
+	open_path(other, 1, "f", L_RDWR);
+	granted(c, lock(1, WRLCK, 0, 10));
+	granted(other, lock(1, WRLCK, 100, 10));
+	equal(ok(c, getlock(2, WRLCK, 100, 0))->Rgetlock.proc_id, 0);
+	equal(c->reply.Rgetlock.type, WRLCK);
+	equal(c->reply.Rgetlock.start, 100);
+}
+
+TEST(getlock_names_the_process_of_the_host)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 1};
+	struct conn *c = locker(w);
+	_cleanup_close_ int fd = openat(w->dir, "f", O_RDWR | O_CLOEXEC);
+
+	check(fcntl(fd, F_SETLK, &range) == 0);
+	equal(ok(c, getlock(1, WRLCK, 0, 0))->Rgetlock.proc_id, (uint32_t)getpid());
+}
+
 TEST(getlock_never_answers_more_than_a_client_has_room_for)
 {
 	struct conn *c = locker(w);
@@ -368,4 +393,308 @@ TEST(getlock_never_answers_more_than_a_client_has_room_for)
 	granted(c, lock(1, WRLCK, 0, 0));
 	m.Tgetlock.client_id = p9_str(long_name('c', 6000));
 	check(errno_of(c, m) != -1); /* and receive() looks at the size */
+}
+
+/* ---- waiting ---- */
+
+#define WAITS_MAX 128 /* of one server */
+#define TAG 40000     /* call() uses lower ones */
+
+static struct p9_msg waiting(struct p9_msg m)
+{
+	m.Tlock.flags = P9_LOCK_BLOCK;
+	return m;
+}
+
+/* Sent, and not answered: what is sent after it is. */
+static void waits(struct conn *c, uint16_t tag, struct p9_msg m)
+{
+	send_msg(c, tag, waiting(m));
+	attr(c, ROOT);
+}
+
+static void is_granted(struct conn *c, uint16_t tag)
+{
+	const struct p9_msg *reply = answer(c, tag);
+
+	equal(reply->type, P9_Rlock);
+	equal(reply->Rlock.status, P9_LOCK_SUCCESS);
+}
+
+/* The holder's fid 1 and this connection's, 1 and 2, are of the same file. */
+static struct conn *rival(struct world *w)
+{
+	struct conn *c = session(w);
+
+	open_path(c, 1, "f", L_RDWR);
+	open_path(c, 2, "f", L_RDWR);
+	return c;
+}
+
+TEST(a_lock_with_BLOCK_and_no_conflict_is_granted)
+{
+	struct conn *c = locker(w);
+
+	granted(c, waiting(lock(1, WRLCK, 0, 0)));
+	granted(c, waiting(lock(1, UNLCK, 0, 0)));
+	granted(c, waiting(lock(2, RDLCK, 0, 0)));
+}
+
+TEST(a_lock_with_BLOCK_is_answered_when_it_is_granted)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	granted(holder, lock(1, UNLCK, 0, 0));
+	is_granted(c, TAG);
+	blocked(holder, lock(1, WRLCK, 0, 0));
+}
+
+TEST(a_wait_for_another_process_of_the_same_client)
+{
+	struct conn *c = locker(w);
+	struct p9_msg m = lock(1, UNLCK, 0, 0);
+	unsigned found = 0;
+
+	granted(c, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(2, WRLCK, 0, 0));
+	send_msg(c, TAG + 1, m);
+	for (int i = 0; i < 2; i++) {
+		const struct p9_msg *reply = receive(c);
+
+		check(reply != NULL && reply->type == P9_Rlock &&
+		      reply->Rlock.status == P9_LOCK_SUCCESS);
+		found += reply != NULL ? reply->tag : 0;
+	}
+	equal(found, 2 * TAG + 1);
+}
+
+TEST(a_wait_for_the_host)
+{
+	struct conn *c = locker(w);
+	int fd = host_lock(w, F_WRLCK, 0, 0);
+
+	waits(c, TAG, lock(1, RDLCK, 0, 0));
+	close(fd);
+	is_granted(c, TAG);
+}
+
+TEST(a_wait_for_a_connection_that_ends)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	conn_close(holder);
+	is_granted(c, TAG);
+}
+
+TEST(a_wait_for_a_fid_that_is_clunked)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	clunk(holder, 1);
+	is_granted(c, TAG);
+}
+
+TEST(all_readers_that_wait_are_granted)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, RDLCK, 0, 0));
+	waits(c, TAG + 1, lock(2, RDLCK, 0, 0));
+	granted(holder, lock(1, UNLCK, 0, 0));
+	for (int i = 0; i < 2; i++)
+		check(receive(c) != NULL && c->reply.Rlock.status == P9_LOCK_SUCCESS);
+	blocked(holder, lock(1, WRLCK, 0, 0));
+	granted(holder, lock(1, RDLCK, 0, 0));
+}
+
+TEST(a_process_that_waits_is_not_in_its_own_way)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+	struct p9_msg m = lock(2, WRLCK, 10, 10);
+
+	m.Tlock.proc_id = 101;
+	granted(holder, lock(1, WRLCK, 0, 10));
+	waits(c, TAG, lock(1, WRLCK, 0, 20));
+	granted(c, m);
+	granted(holder, lock(1, UNLCK, 0, 0));
+	is_granted(c, TAG);
+	m.Tlock.type = UNLCK;
+	m.Tlock.start = m.Tlock.length = 0;
+	granted(c, m);
+	granted(holder, lock(1, WRLCK, 0, 0));
+}
+
+TEST(a_flushed_wait_is_not_answered_and_holds_nothing)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	for (int i = 0; i < 50; i++) {
+		granted(holder, lock(1, WRLCK, 0, 0));
+		if (i % 2 == 0)
+			waits(c, TAG, lock(1, WRLCK, 0, 0));
+		else
+			send_msg(c, TAG, waiting(lock(1, WRLCK, 0, 0)));
+		send_msg(c, TAG + 1, T(flush, .oldtag = TAG));
+		equal(answer(c, TAG + 1)->type, P9_Rflush);
+		granted(holder, lock(1, UNLCK, 0, 0));
+		granted(c, lock(2, WRLCK, 0, 0));
+		granted(c, lock(2, UNLCK, 0, 0));
+	}
+}
+
+TEST(a_wait_that_is_flushed_twice)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	send_msg(c, TAG + 1, T(flush, .oldtag = TAG));
+	send_msg(c, TAG + 2, T(flush, .oldtag = TAG));
+	equal(answer(c, TAG + 1)->type, P9_Rflush);
+	equal(answer(c, TAG + 2)->type, P9_Rflush);
+}
+
+TEST(what_a_process_held_before_a_flushed_wait_it_still_holds)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, RDLCK, 0, 0));
+	granted(c, lock(1, RDLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	send_msg(c, TAG + 1, T(flush, .oldtag = TAG));
+	equal(answer(c, TAG + 1)->type, P9_Rflush);
+	blocked(holder, lock(1, WRLCK, 0, 0));
+}
+
+/* Granted and flushed at the same instant: answered and held, or neither. */
+TEST(a_wait_flushed_while_it_is_granted_is_answered_if_it_holds)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	for (int i = 0; i < 200; i++) {
+		bool held;
+
+		granted(holder, lock(1, WRLCK, 0, 0));
+		send_msg(c, TAG, waiting(lock(1, WRLCK, 0, 0)));
+		send_msg(holder, TAG + 10, lock(1, UNLCK, 0, 0));
+		send_msg(c, TAG + 1, T(flush, .oldtag = TAG));
+		held = receive(c) != NULL && c->reply.tag == TAG;
+		if (held)
+			equal(c->reply.Rlock.status, P9_LOCK_SUCCESS);
+		if (held)
+			receive(c);
+		equal(c->reply.tag, TAG + 1);
+		is_granted(holder, TAG + 10);
+		equal(ok(holder, lock(1, WRLCK, 0, 0))->Rlock.status,
+		      held ? P9_LOCK_BLOCKED : P9_LOCK_SUCCESS);
+		granted(c, lock(1, UNLCK, 0, 0));
+		granted(holder, lock(1, UNLCK, 0, 0));
+	}
+}
+
+TEST(a_wait_whose_tag_is_used_again_is_not_answered_and_holds_nothing)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	for (int i = 0; i < 50; i++) {
+		granted(holder, lock(1, WRLCK, 0, 0));
+		waits(c, TAG, lock(1, WRLCK, 0, 0));
+		send_msg(c, TAG, T(getattr, .fid = ROOT));
+		equal(answer(c, TAG)->type, P9_Rgetattr);
+		granted(holder, lock(1, UNLCK, 0, 0));
+		check(is_granted_in_the_end(holder, lock(1, WRLCK, 0, 0)));
+		attr(c, ROOT);
+	}
+}
+
+TEST(version_ends_a_wait)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	waits(c, TAG + 1, lock(2, WRLCK, 0, 0));
+	send_msg(c, P9_NOTAG, T(version, .msize = MSIZE, .version = p9_str("9P2000.L")));
+	equal(answer(c, P9_NOTAG)->type, P9_Rversion);
+	granted(holder, lock(1, UNLCK, 0, 0));
+	granted(holder, lock(1, WRLCK, 0, 0));
+}
+
+TEST(clunk_ends_a_wait_of_its_fid)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	send_msg(c, TAG + 1, T(clunk, .fid = 1));
+	equal(answer(c, TAG)->type, P9_Rlerror);
+	equal(c->reply.Rlerror.ecode, EBADF);
+	equal(answer(c, TAG + 1)->type, P9_Rclunk);
+	granted(holder, lock(1, UNLCK, 0, 0));
+	granted(holder, lock(2, WRLCK, 0, 0));
+}
+
+/* The process's locks are set through its fid 1; it waits with 2, through 1. */
+TEST(a_wait_outlives_the_clunk_of_the_fid_that_it_was_not_asked_of)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+	struct p9_msg m = lock(2, WRLCK, 0, 10);
+
+	m.Tlock.proc_id = 101;
+	granted(holder, lock(1, WRLCK, 0, 10));
+	granted(c, lock(1, WRLCK, 100, 10));
+	waits(c, TAG, m);
+	clunk(c, 1);
+	granted(holder, lock(2, WRLCK, 100, 10));
+	granted(holder, lock(1, UNLCK, 0, 10));
+	is_granted(c, TAG);
+	blocked(holder, lock(1, WRLCK, 0, 10));
+}
+
+TEST(the_end_of_a_connection_ends_its_waits)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	waits(c, TAG, lock(1, WRLCK, 0, 0));
+	conn_close(c);
+	granted(holder, lock(1, UNLCK, 0, 0));
+	check(is_granted_in_the_end(holder, lock(2, WRLCK, 0, 0)));
+}
+
+TEST(processes_that_wait_for_each_other_do_until_one_gives_up)
+{
+	struct conn *a = locker(w), *b = rival(w);
+
+	granted(a, lock(1, WRLCK, 0, 10));
+	granted(b, lock(1, WRLCK, 10, 10));
+	waits(a, TAG, lock(1, WRLCK, 10, 10));
+	waits(b, TAG, lock(1, WRLCK, 0, 10));
+	send_msg(b, TAG + 1, T(flush, .oldtag = TAG));
+	equal(answer(b, TAG + 1)->type, P9_Rflush);
+	granted(b, lock(1, UNLCK, 0, 0));
+	is_granted(a, TAG);
+}
+
+/* One for each byte: all that wait can be granted in the end. */
+TEST(waits_beyond_the_limit_are_BLOCKED_and_none_holds_up_an_unlock)
+{
+	struct conn *holder = locker(w), *c = rival(w);
+
+	granted(holder, lock(1, WRLCK, 0, 0));
+	for (uint16_t i = 0; i < WAITS_MAX + 10; i++)
+		send_msg(c, TAG + i, waiting(lock(1, WRLCK, i, 1)));
+	for (int i = 0; i < 10; i++)
+		check(receive(c) != NULL && c->reply.Rlock.status == P9_LOCK_BLOCKED);
+	granted(holder, lock(1, UNLCK, 0, 0));
+	for (int i = 0; i < WAITS_MAX; i++)
+		check(receive(c) != NULL && c->reply.Rlock.status == P9_LOCK_SUCCESS);
+	attr(c, ROOT);
 }

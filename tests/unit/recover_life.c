@@ -44,6 +44,11 @@ static void run(struct executor *executor, struct req *req)
 	STAILQ_INSERT_TAIL(&container_of(executor, struct life, executor)->ready, req, link);
 }
 
+static void wake(struct executor *executor, struct req *req)
+{
+	(void)executor, (void)req;
+}
+
 static void answered(struct executor *executor, struct req *req)
 {
 	STAILQ_INSERT_TAIL(&container_of(executor, struct life, executor)->answered, req, link);
@@ -236,7 +241,7 @@ static struct life *life_new(void)
 
 	if (life == NULL)
 		_exit(3);
-	life->executor = (struct executor){.run = run, .answered = answered};
+	life->executor = (struct executor){.run = run, .answered = answered, .wake = wake};
 	STAILQ_INIT(&life->ready);
 	STAILQ_INIT(&life->answered);
 	for (uint32_t i = 0; i < LANES; i++) {

@@ -41,6 +41,12 @@ static void stage_answered(struct executor *executor, struct req *req)
 	STAILQ_INSERT_TAIL(&s->answered, req, link);
 }
 
+/* A test that waits asks again. */
+static void stage_wake(struct executor *executor, struct req *req)
+{
+	(void)executor, (void)req;
+}
+
 static void publish(struct stage *s, struct req *req)
 {
 	unsigned i = s->replies++ % REPLIES;
@@ -177,7 +183,8 @@ static struct stage *stage_open(void)
 	struct stage *s = calloc(1, sizeof(*s));
 	char text[128];
 
-	s->executor = (struct executor){.run = stage_run, .answered = stage_answered};
+	s->executor =
+		(struct executor){.run = stage_run, .answered = stage_answered, .wake = stage_wake};
 	s->lane = (struct lane){.send = stage_send, .released = stage_released};
 	STAILQ_INIT(&s->ready);
 	STAILQ_INIT(&s->answered);
