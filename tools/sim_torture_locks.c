@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * sim_torture_locks.c - the kind "locks": processes of the guest lock ranges of one file and ask
- * about them, each through a fid of its own. Some locks are held all the time.
+ * sim_torture_locks.c - the kind "locks": processes of the guest lock ranges of one file, ask about
+ * them, and wait for each other, each through a fid of its own. Some locks are held all the time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +68,19 @@ static const char *word_for(int status)
 					   : "another status";
 }
 
+static struct p9_Tlock lock_request(unsigned owner, struct range range, enum cell wanted,
+				    uint32_t flags)
+{
+	return (struct p9_Tlock){
+		.type = wire_type(wanted),
+		.flags = flags,
+		.start = range.first * CELL,
+		.length = (range.end - range.first) * CELL,
+		.proc_id = 100 + owner,
+		.client_id = p9_str("torture"),
+	};
+}
+
 /* Locks or unlocks; the answer must be what the other owners' locks let it be. */
 static int lock(struct torture_task *task, unsigned owner, struct range range, enum cell wanted)
 {
@@ -75,14 +88,9 @@ static int lock(struct torture_task *task, unsigned owner, struct range range, e
 	struct locks *locks = task->state;
 	bool possible = wanted == FREE || is_possible(locks, owner, range, wanted);
 	int expected = possible ? P9_LOCK_SUCCESS : P9_LOCK_BLOCKED;
-	struct p9_Tlock request = {
-		.type = wire_type(wanted),
-		.flags = torture_below(task, 2) ? P9_LOCK_BLOCK : 0,
-		.start = range.first * CELL,
-		.length = (range.end - range.first) * CELL,
-		.proc_id = 100 + owner,
-		.client_id = p9_str("torture"),
-	};
+	/* Who need not wait may be willing to. */
+	struct p9_Tlock request = lock_request(
+		owner, range, wanted, possible && torture_below(task, 2) ? P9_LOCK_BLOCK : 0);
 	int result = client_lock(task->torture->client, locks->fid[owner], &request);
 
 	if (result < 0)
@@ -127,6 +135,87 @@ static int ask(struct torture_task *task, unsigned owner, struct range range)
 	return 0;
 }
 
+/* The range of everybody but `owner` is given back. */
+static int make_room(struct torture_task *task, unsigned owner, struct range range)
+{
+	int result = 0;
+
+	for (unsigned other = 0; result == 0 && other < OWNERS; other++) {
+		if (other != owner)
+			result = lock(task, other, range, FREE);
+	}
+	return result;
+}
+
+static int judge_wait(struct torture_task *task, const struct p9_msg *reply, int result,
+		      unsigned owner, struct range range, enum cell wanted)
+{
+	if (result == 0 && reply->type == P9_Rlerror)
+		result = -(int)reply->Rlerror.ecode;
+	if (result < 0)
+		return torture_judge(task, result, 0, "owner %u: wait for %u to %u", owner,
+				     range.first, range.end);
+	if (reply->Rlock.status != P9_LOCK_SUCCESS)
+		return torture_wrong(task, "owner %u: wait for %u to %u: found %s", owner,
+				     range.first, range.end, word_for(reply->Rlock.status));
+	set(task->state, owner, range, wanted);
+	return 0;
+}
+
+/* While others are in the way the lock is not granted: a flush finds no answer. Of one that is
+ * flushed when they have just gone, either may be, and the answer tells. */
+static int give_up(struct torture_task *task, uint16_t tag, bool room, unsigned owner,
+		   struct range range, enum cell wanted)
+{
+	struct p9_msg reply;
+	int result = turns_flush(task->torture->turns, tag, &reply);
+
+	if (result == 0)
+		return 0;
+	if (result == 1 && !room)
+		return torture_wrong(task, "owner %u: wait for %u to %u: answered before its time",
+				     owner, range.first, range.end);
+	return judge_wait(task, &reply, result < 0 ? result : 0, owner, range, wanted);
+}
+
+/* Waits for the others, some of whom have locks there. */
+static int wait_for(struct torture_task *task, unsigned owner, struct range range, enum cell wanted)
+{
+	const struct locks *locks = task->state;
+	struct client *client = task->torture->client;
+	struct p9_msg reply, request = {
+				     .type = P9_Tlock,
+				     .Tlock = lock_request(owner, range, wanted, P9_LOCK_BLOCK),
+			     };
+	bool room = torture_below(task, 3) > 0 && range.end <= KEPT;
+	int result;
+
+	request.Tlock.fid = locks->fid[owner];
+	result = client_send(client, &request);
+	if (result < 0)
+		return torture_judge(task, result, 0, "owner %u: send", owner);
+	if (torture_below(task, 2))
+		result = ask(task, (owner + 1) % OWNERS, choose_range(task, CELLS));
+	if (result == 0 && room)
+		result = make_room(task, owner, range);
+	if (result != 0)
+		return result;
+	if (!room || torture_below(task, 4) == 0)
+		return give_up(task, request.tag, room, owner, range, wanted);
+	result = client_await(client, request.tag, &reply);
+	return judge_wait(task, &reply, result, owner, range, wanted);
+}
+
+/* Only if it has to; else it is a lock like others. */
+static int lock_patiently(struct torture_task *task, unsigned owner, struct range range)
+{
+	enum cell wanted = torture_below(task, 2) ? READ : WRITE;
+
+	if (is_possible(task->state, owner, range, wanted))
+		return lock(task, owner, range, wanted);
+	return wait_for(task, owner, range, wanted);
+}
+
 static int open_file(struct torture_task *task, unsigned owner)
 {
 	struct locks *locks = task->state;
@@ -153,7 +242,7 @@ static int lock_beside(struct torture_task *task, unsigned owner)
 	int result = open_file(task, owner);
 
 	if (result == 0)
-		result = lock(task, owner, choose_range(task, KEPT), WRITE);
+		result = lock_patiently(task, owner, choose_range(task, KEPT));
 	if (result == 0)
 		result = lock(task, owner, (struct range){0, KEPT}, FREE);
 	if (result == 0)
@@ -185,8 +274,10 @@ static int round_locks(struct torture_task *task)
 	unsigned owner = torture_below(task, OWNERS);
 	uint32_t dice = torture_below(task, 100);
 
-	if (dice < 25)
+	if (dice < 15)
 		return lock(task, owner, choose_range(task, KEPT), WRITE);
+	if (dice < 30)
+		return lock_patiently(task, owner, choose_range(task, owner == 0 ? KEPT : CELLS));
 	if (dice < 40)
 		return lock(task, owner, choose_range(task, KEPT), READ);
 	if (dice < 65)
