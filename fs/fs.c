@@ -159,6 +159,14 @@ int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *no
 	return fs->ops->restore ? fs->ops->restore(fs, handle, node, attr) : -EOPNOTSUPP;
 }
 
+int fs_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *node)
+{
+	*node = FS_NO_NODE;
+	if (handle->size == 0 || handle->size > sizeof(handle->bytes))
+		return -ESTALE;
+	return fs->ops->regain ? fs->ops->regain(fs, handle, node) : -EOPNOTSUPP;
+}
+
 int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
 {
 	return fs->ops->getattr ? fs->ops->getattr(fs, node, attr) : -EOPNOTSUPP;

@@ -208,6 +208,10 @@ struct fs_ops {
 	int (*restore)(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 		       struct fs_attr *attr);
 
+	/* Pins again what this very process had pinned and made the handle of, wherever it is by
+	 * now. Gives the `id` alone. ESTALE: it has lost its last name since; EPERM as above. */
+	int (*regain)(struct fs *fs, const struct fs_handle *handle, struct fs_node *node);
+
 	int (*getattr)(struct fs *fs, struct fs_node node, struct fs_attr *attr);
 
 	/* `file` is an open file of the node or FS_NO_FILE; a size change uses it when it
@@ -347,6 +351,7 @@ int fs_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
 	      struct fs_handle *handle); /* zeros on failure */
 int fs_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 	       struct fs_attr *attr);
+int fs_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *node);
 int fs_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr);
 int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 	       const struct fs_setattr *set);

@@ -52,6 +52,11 @@ static int layer_restore(struct fs *fs, const struct fs_handle *handle, struct f
 	return layer_ops(fs)->restore(layer_below(fs), handle, node, attr);
 }
 
+static int layer_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *node)
+{
+	return layer_ops(fs)->regain(layer_below(fs), handle, node);
+}
+
 static int layer_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
 {
 	return layer_ops(fs)->getattr(layer_below(fs), node, attr);
@@ -221,6 +226,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(forget);
 	LAYER_SLOT(handle);
 	LAYER_SLOT(restore);
+	LAYER_SLOT(regain);
 	LAYER_SLOT(getattr);
 	LAYER_SLOT(setattr);
 	LAYER_SLOT(readlink);

@@ -244,6 +244,7 @@ static const struct fs_ops local_ops = {
 	.forget = local_forget,
 	.handle = local_handle,
 	.restore = local_restore,
+	.regain = local_regain,
 	.getattr = local_getattr,
 	.setattr = local_setattr,
 	.readlink = local_readlink,

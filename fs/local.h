@@ -99,6 +99,7 @@ int local_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
 		 struct fs_handle *handle);
 int local_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 		  struct fs_attr *attr);
+int local_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *node);
 
 /* ---- local_attr.c ---- */
 
