@@ -182,7 +182,7 @@ static void follow_up(struct req *req)
 	if (redo->drop != 0)
 		fid_unnumber(fids, redo->drop);
 	if (redo->node != 0)
-		node->refs = 1;
+		node_changed(fids, redo->node);
 	if (redo->fid != 0)
 		fid_changed(fids, redo->fid);
 	if (redo->node != 0)
@@ -208,4 +208,5 @@ void change_make(struct req *req)
 	follow_up(req);
 	CRASH_POINT();
 	saved_set(&redo->slot, 0);
+	fid_table_make_room(req->session->fids);
 }

@@ -11,8 +11,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define BUCKETS (1u << 16)
+#include "common/crash.h"
+#include "common/log.h"
+
+#define BUCKETS FID_MAX
 #define NONE 0u
+#define EVICT_AGAIN 64	 /* descriptors more, after a search without success */
 #define XATTR_SMALL 4096 /* a larger value's memory is given back when it is over */
 
 struct fid_table {
@@ -21,6 +25,10 @@ struct fid_table {
 	uint32_t *bucket;
 	uint32_t fid_free, node_free;
 	unsigned lockers;
+	uint32_t limit;			      /* of the next two together; 0: none */
+	uint32_t pinned, open;		      /* nodes with a descriptor; fids with a file */
+	uint32_t hand;			      /* the node that was last looked at for eviction */
+	uint32_t enough;		      /* none was found: so many more have to come first */
 	uint64_t xattr_bytes;		      /* of all values behind fids */
 	uint32_t xattr_free;		      /* so many, on a stack: */
 	uint16_t xattr_stack[FID_XATTRS_MAX]; /* entries below saved::xattr_used */
@@ -125,6 +133,7 @@ void fid_unref(struct fid_table *table, struct fid *fid)
 		return;
 	saved_set(&fid->saved.state, FID_FREE);
 	fid_close_file(table->fs, fid, file);
+	table->open -= fid->opened;
 	node_unref(table, fid->node);
 	if (fid->saved.xattr != NONE)
 		xattr_put_back(table, fid->saved.xattr);
@@ -135,8 +144,134 @@ void node_unref(struct fid_table *table, struct node *node)
 {
 	if (--node->refs > 0)
 		return;
+	table->pinned -= node->saved.fs.id >= 0;
 	fs_forget(table->fs, node->saved.fs);
 	node_release(table, node);
+}
+
+struct node *node_hold(struct node *node)
+{
+	node->held++;
+	return node_ref(node);
+}
+
+void node_let_go(struct fid_table *table, struct node *node)
+{
+	node->held--;
+	node->used = true;
+	node_unref(table, node);
+}
+
+/* A single store: a struct may be written in any order, and be zero in between. */
+static void set_descriptor(struct node *node, int32_t id)
+{
+	__atomic_store_n(&node->saved.fs.id, id, __ATOMIC_RELEASE);
+}
+
+struct fs_node node_strip(struct fid_table *table, struct node *node)
+{
+	struct fs_node fs = node->saved.fs;
+
+	table->pinned -= fs.id >= 0;
+	set_descriptor(node, -1);
+	return fs;
+}
+
+/* ---- eviction ---- */
+
+void fid_table_limit(struct fid_table *table, uint32_t descriptors)
+{
+	table->limit = descriptors;
+}
+
+bool node_is_evicted(const struct node *node)
+{
+	return node != NULL && node->saved.fs.id == NODE_EVICTED;
+}
+
+static bool may_evict(const struct node *node)
+{
+	return node->refs > 0 && node->held == 0 && !node->kept && node->saved.fs.id >= 0 &&
+	       node->saved.handle.size > 0;
+}
+
+/* Tried while the object is pinned still. */
+static int try_regain(struct fid_table *table, const struct node *node)
+{
+	struct fs_node found;
+	struct fs_attr attr;
+	int err = fs_getattr(table->fs, node->saved.fs, &attr);
+
+	if (err == 0)
+		err = attr.nlink == 0 ? -ESTALE : fs_regain(table->fs, &node->saved.handle, &found);
+	if (err == 0)
+		fs_forget(table->fs, found);
+	return err;
+}
+
+static void evict(struct fid_table *table, struct node *node)
+{
+	struct fs_node fs = node->saved.fs;
+
+	set_descriptor(node, NODE_EVICTED);
+	CRASH_POINT();
+	fs_forget(table->fs, fs);
+	CRASH_POINT();
+	table->pinned--;
+}
+
+/* Around in a circle, at most twice: who was used since the last time is spared once. */
+static bool evict_one(struct fid_table *table)
+{
+	const struct saved *s = table->saved;
+
+	for (uint32_t tries = 2 * s->node_used; tries > 0 && table->limit > 0; tries--) {
+		struct node *node;
+		int err;
+
+		table->hand = table->hand % s->node_used + 1;
+		node = &table->saved->node[table->hand];
+		if (!may_evict(node))
+			continue;
+		if (node->used) {
+			node->used = false;
+			continue;
+		}
+		err = try_regain(table, node);
+		if (err == 0) {
+			evict(table, node);
+			return true;
+		}
+		node->kept = true;
+		if (err != -EPERM)
+			continue;
+		log_warning("files cannot be opened by handle here (CAP_DAC_READ_SEARCH): no more "
+			    "than the limit of open files allows are in use at a time");
+		table->limit = 0;
+	}
+	return false;
+}
+
+void fid_table_make_room(struct fid_table *table)
+{
+	while (table->limit > 0 && table->pinned + table->open > table->limit + table->enough) {
+		if (!evict_one(table)) {
+			table->enough += EVICT_AGAIN;
+			return;
+		}
+		table->enough = 0;
+	}
+}
+
+void node_regained(struct fid_table *table, struct node *node, struct fs_node found)
+{
+	if (!node_is_evicted(node) || found.id < 0) {
+		fs_forget(table->fs, found);
+		return;
+	}
+	set_descriptor(node, found.id);
+	CRASH_POINT();
+	table->pinned++;
 }
 
 /* ---- entries ---- */
@@ -299,8 +434,32 @@ static void begin_fid(struct fid *fid, struct node *node)
 	fid->locker = 0;
 	fid->busy = false;
 	fid->numbered = false;
+	fid->opened = false;
 	STAILQ_INIT(&fid->waiting);
 	fid->node = node_ref(node);
+}
+
+/* What is behind an open fid, or an attribute's, is asked of the node as long as that is there. */
+static void note_kind(struct fid_table *table, struct fid *fid)
+{
+	if (fid->saved.kind == FID_UNOPENED)
+		return;
+	fid->node->kept = true;
+	if (!fid->opened && fid->saved.file.id >= 0) {
+		fid->opened = true;
+		table->open++;
+	}
+}
+
+void node_changed(struct fid_table *table, uint32_t i)
+{
+	struct node *node = &table->saved->node[i];
+
+	node->refs = 1;
+	node->held = 0;
+	node->used = true;
+	node->kept = false;
+	table->pinned++;
 }
 
 void fid_changed(struct fid_table *table, uint32_t i)
@@ -318,6 +477,7 @@ void fid_changed(struct fid_table *table, uint32_t i)
 		fid->node = node_ref(node);
 		node_unref(table, old);
 	}
+	note_kind(table, fid);
 }
 
 void fid_unnumber(struct fid_table *table, uint32_t i)
@@ -374,6 +534,7 @@ static void take_up_fid(struct fid_table *table, uint32_t i)
 		return;
 	}
 	begin_fid(fid, &s->node[fid->saved.node]);
+	note_kind(table, fid);
 	if (fid->saved.state == FID_LIVE) {
 		fid_ref(fid);
 		add_number(table, i);
@@ -396,8 +557,12 @@ int fid_table_create(struct fs *fs, struct saved *saved, struct fid_table **tabl
 		fid_table_destroy(t);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 1; i <= saved->node_used; i++)
-		saved->node[i].refs = 0;
+	for (uint32_t i = 1; i <= saved->node_used; i++) {
+		struct node *node = &saved->node[i];
+
+		node->refs = node->held = 0;
+		node->used = node->kept = false;
+	}
 	for (uint32_t i = saved->fid_used; i > 0; i--)
 		take_up_fid(t, i);
 	*table = t;
@@ -425,6 +590,7 @@ void fid_table_settle(struct fid_table *table)
 		if (fid->saved.state == FID_REMOVED && fid->refs == 0) {
 			saved_set(&fid->saved.state, FID_FREE);
 			fid->node->refs--;
+			table->open -= fid->opened;
 			fid_release(table, fid);
 		} else if (fid->saved.state != FID_FREE) {
 			table->xattr_found[fid->saved.xattr] = true;
@@ -433,6 +599,8 @@ void fid_table_settle(struct fid_table *table)
 	for (uint32_t i = s->node_used; i > 0; i--) {
 		if (s->node[i].refs == 0)
 			node_release(table, &s->node[i]);
+		else
+			table->pinned += s->node[i].saved.fs.id >= 0;
 	}
 	for (uint32_t i = s->xattr_used; i > 0; i--) {
 		if (!table->xattr_found[i])
@@ -462,6 +630,8 @@ static void restore_node(struct fid_table *table, struct node *node)
 		fs_forget(table->fs, found);
 		found = FS_NO_NODE;
 	}
+	table->pinned -= node->saved.fs.id >= 0;
+	table->pinned += found.id >= 0;
 	node->saved.fs.id = found.id;
 }
 

@@ -42,6 +42,24 @@ void fid_unref(struct fid_table *table, struct fid *fid);
 struct node *node_ref(struct node *node);
 void node_unref(struct fid_table *table, struct node *node);
 
+/* A request's reference: as long as there is one, the node keeps its descriptor. */
+struct node *node_hold(struct node *node);
+void node_let_go(struct fid_table *table, struct node *node);
+
+/* Takes the node's descriptor away, for the caller to forget it. */
+struct fs_node node_strip(struct fid_table *table, struct node *node);
+
+/* ---- more nodes than descriptors ----
+ *
+ * With a limit set, and more nodes and open files than that, nodes that were not used for long lose
+ * their descriptors and keep their handles; who needs one again regains it (fs.h). Objects that are
+ * open, or have no name or no handle, are not evicted. One that is, and loses its last name
+ * afterwards, is gone: ESTALE. */
+void fid_table_limit(struct fid_table *table, uint32_t descriptors);
+void fid_table_make_room(struct fid_table *table); /* when no change is under way */
+bool node_is_evicted(const struct node *node);
+void node_regained(struct fid_table *table, struct node *node, struct fs_node found);
+
 uint32_t fid_index(const struct fid_table *table, const struct fid *fid);
 uint32_t node_index(const struct fid_table *table, const struct node *node);
 
@@ -69,6 +87,9 @@ void node_put_back(struct fid_table *table, uint32_t node);
 uint32_t xattr_reserve(struct fid_table *table);
 int xattr_charge(struct fid_table *table, uint32_t xattr, uint32_t size);
 void xattr_put_back(struct fid_table *table, uint32_t xattr);
+
+/* The entry was filled: with a descriptor of its own. */
+void node_changed(struct fid_table *table, uint32_t node);
 
 /* The entry was changed: its number and node count. */
 void fid_changed(struct fid_table *table, uint32_t fid);

@@ -110,13 +110,11 @@ int do_clunk(struct req *req)
 		return xattr->written == xattr->size ? 0 : -EINVAL;
 	if (fid->refs > 1)
 		return OP_DONE;
-	/* Single stores: a struct may be written in any order, and be zero in between. */
+	/* A single store: a struct may be written in any order, and be zero in between. */
 	req->new_file = fid->saved.file;
 	__atomic_store_n(&fid->saved.file.id, -1, __ATOMIC_RELEASE);
-	if (req->node->refs == 2) {
-		req->new_node = req->node->saved.fs;
-		__atomic_store_n(&req->node->saved.fs.id, -1, __ATOMIC_RELEASE);
-	}
+	if (req->node->refs == 2)
+		req->new_node = node_strip(req->session->fids, req->node);
 	return 0;
 }
 

@@ -54,6 +54,7 @@ struct req {
 	enum req_patience patience; /* set by check; who runs the ask goes on from there */
 	bool unwanted; /* cancelled for a Tflush or Tversion, which waits for its end */
 	bool given_up; /* nobody waits for its end any more */
+	bool regains;  /* ask is to regain descriptors of evicted nodes, before anything else */
 	bool undoes;   /* ask is to undo what it has done: nobody wanted it any more */
 	bool changes;  /* the session: see change.h */
 	bool fat;      /* keeps large buffers, see session.c */
@@ -84,6 +85,7 @@ struct req {
 	struct fs_handle new_handle;
 	struct fs_file new_file;
 	uint32_t new_xattr;
+	struct fs_node regained[2]; /* of node and dnode; NODE_EVICTED: wanted */
 	struct fs_wait wait;
 	struct fs_lock holder; /* the lock whose holder Tgetlock looks for, among lockers */
 	uint32_t locker;       /* from this one on */

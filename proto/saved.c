@@ -21,7 +21,10 @@ static bool descriptor_ok(int32_t id, int fd_min)
 
 static bool node_ok(const struct saved *s, uint32_t node, int fd_min)
 {
-	return node == 0 || descriptor_ok(s->node[node].saved.fs.id, fd_min);
+	const struct node_saved *saved = &s->node[node].saved;
+
+	return node == 0 || descriptor_ok(saved->fs.id, fd_min) ||
+	       (saved->fs.id == NODE_EVICTED && saved->handle.size != 0);
 }
 
 static bool fid_ok(const struct saved *s, const struct fid_saved *fid, int fd_min)

@@ -27,7 +27,7 @@
 #include "fs/fs.h"
 #include "proto/9p.h"
 
-#define SAVED_LAYOUT 1 /* changes with anything below */
+#define SAVED_LAYOUT 2 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -61,6 +61,8 @@ struct slot {
 };
 
 /* ---- fids ---- */
+
+#define NODE_EVICTED (-2) /* node_saved::fs.id: its descriptor was needed; its handle is left */
 
 struct node_saved {
 	struct fs_node fs;
@@ -104,6 +106,9 @@ struct node {
 	/* Made anew by a successor. */
 	uint32_t refs;
 	uint32_t next_free;
+	uint16_t held; /* of `refs` by requests */
+	bool used;     /* since the search for one to evict came by */
+	bool kept;     /* not to be evicted */
 };
 
 STAILQ_HEAD(req_queue, req);
@@ -116,6 +121,7 @@ struct fid {
 	uint32_t refs;
 	uint32_t locker; /* entry + 1 of its locker; 0: none */
 	bool numbered;	 /* in a hash chain */
+	bool opened;	 /* counted among those with a file */
 	bool busy;	 /* a request has it for itself; others of that sort wait: */
 	struct req_queue waiting;
 	struct node *node; /* one reference */

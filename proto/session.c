@@ -12,6 +12,7 @@
 
 #include "common/crash.h"
 #include "common/log.h"
+#include "common/util.h"
 #include "proto/change.h"
 #include "proto/ops.h"
 
@@ -73,6 +74,8 @@ int session_create(struct fs *fs, const struct session_config *config, struct ex
 	err = session_map(s, saved);
 	if (err == 0)
 		err = fid_table_create(fs, s->saved, &s->fids);
+	if (err == 0)
+		fid_table_limit(s->fids, config->evict_at);
 	if (err < 0) {
 		session_destroy(s);
 		return err;
@@ -174,6 +177,7 @@ static void req_init(struct session *session, uint32_t number, struct lane *lane
 		.file = FS_NO_FILE,
 		.new_node = FS_NO_NODE,
 		.new_file = FS_NO_FILE,
+		.regained = {FS_NO_NODE, FS_NO_NODE},
 	};
 	if (session->config.durable)
 		req->intent = &req->slot->intent;
@@ -224,9 +228,9 @@ static void req_release(struct req *req)
 	fs_close(req->session->fs, req->new_file);
 	xattr_put_back(fids, req->new_xattr);
 	if (req->node != NULL)
-		node_unref(fids, req->node);
+		node_let_go(fids, req->node);
 	if (req->dnode != NULL)
-		node_unref(fids, req->dnode);
+		node_let_go(fids, req->dnode);
 	if (req->fid != NULL)
 		fid_unref(fids, req->fid);
 	if (req->dfid != NULL)
@@ -287,7 +291,7 @@ static int resolve_fid(struct req *req, const uint32_t *number, struct fid **fid
 	if (found == NULL)
 		return -EBADF;
 	*fid = fid_ref(found);
-	*node = node_ref(found->node);
+	*node = node_hold(found->node);
 	return 0;
 }
 
@@ -346,7 +350,7 @@ static void drop_resolved(struct req *req)
 {
 	struct fid_table *fids = req->session->fids;
 
-	node_unref(fids, req->node);
+	node_let_go(fids, req->node);
 	fid_unref(fids, req->fid);
 	req->node = NULL;
 	req->fid = NULL;
@@ -394,6 +398,32 @@ static bool check_and_run(struct req *req, int err)
 	return false;
 }
 
+/* Have its nodes lost their descriptors? */
+static bool must_regain(struct req *req)
+{
+	if ((req->op->flags & OP_STALE) != 0)
+		return false;
+	if (node_is_evicted(req->node))
+		req->regained[0].id = NODE_EVICTED;
+	if (node_is_evicted(req->dnode))
+		req->regained[1].id = NODE_EVICTED;
+	req->regains = node_is_evicted(req->node) || node_is_evicted(req->dnode);
+	return req->regains;
+}
+
+static int regain(struct req *req)
+{
+	const struct node *const nodes[] = {req->node, req->dnode};
+	int err = 0;
+
+	for (size_t i = 0; i < countof(nodes) && err == 0; i++) {
+		if (req->regained[i].id == NODE_EVICTED)
+			err = fs_regain(req->session->fs, &nodes[i]->saved.handle,
+					&req->regained[i]);
+	}
+	return err;
+}
+
 /* What follows when the fids are found: `err`, if that failed. True: that was all, req->result is
  * the answer. */
 static bool proceed(struct req *req, int err)
@@ -404,6 +434,10 @@ static bool proceed(struct req *req, int err)
 		if (req->fid != NULL || req->op->ask != NULL)
 			hold(req);
 		CRASH_POINT();
+		if (must_regain(req)) {
+			run(req);
+			return false;
+		}
 		err = judge(req);
 	}
 	return check_and_run(req, err);
@@ -521,7 +555,9 @@ bool req_ask(struct req *req)
 	int result;
 
 	req_working = req;
-	if (req->undoes)
+	if (req->regains)
+		result = regain(req);
+	else if (req->undoes)
 		result = req->op->undo(req);
 	else
 		result = req_flushed(req) ? -EINTR : req->op->ask(req);
@@ -543,7 +579,9 @@ void req_reply(struct req *req, int result)
 
 void req_note_handle(struct req *req)
 {
-	if (req->intent == NULL ||
+	const struct session_config *config = &req->session->config;
+
+	if ((!config->durable && config->evict_at == 0) ||
 	    fs_handle(req->session->fs, req->new_node, &req->attr, &req->new_handle) < 0)
 		req->new_handle.size = 0;
 }
@@ -601,6 +639,15 @@ static void encode(struct req *req)
 	req->slot->out_size = req->out_size;
 }
 
+/* Once: a client that is told so tries again and again. */
+static void tell_shortage(struct session *session)
+{
+	if (!session->short_of_files)
+		log_warning("more files and directories are in use than there can be descriptors "
+			    "or fids: the client is told EMFILE or ENFILE");
+	session->short_of_files = true;
+}
+
 /* The handler's part of the change, if the request succeeded, and the reply. 0, or what the handler
  * wants instead (OP_AGAIN, ...). */
 static int commit(struct req *req)
@@ -614,6 +661,8 @@ static int commit(struct req *req)
 	if (err > 0)
 		return err;
 	req->result = err < 0 ? err : req->result;
+	if (req->result == -EMFILE || req->result == -ENFILE)
+		tell_shortage(req->session);
 	encode(req);
 	if (req->r.type == P9_Rlerror)
 		change_drop(req);
@@ -665,10 +714,25 @@ static void leave(struct req *req)
 	req->session->reqs--;
 }
 
+/* Its nodes have descriptors again, or the result tells why not. True: it goes on. */
+static bool go_on_regained(struct req *req)
+{
+	struct fid_table *fids = req->session->fids;
+
+	req->regains = false;
+	req->state = REQ_ARRIVED;
+	node_regained(fids, req->node, req->regained[0]);
+	node_regained(fids, req->dnode, req->regained[1]);
+	fid_table_make_room(fids);
+	return !req_flushed(req) && req->result >= 0 && !check_and_run(req, judge(req));
+}
+
 void session_finish(struct req *req)
 {
 	int instead = OP_DROPS;
 
+	if (req->regains && go_on_regained(req))
+		return;
 	if (req->state == REQ_ASKING)
 		req->session->waits -= req->may_wait;
 	if (must_undo(req)) {
@@ -770,11 +834,11 @@ static void take_up_held(struct req *req)
 
 	if (slot->fid != 0) {
 		req->fid = fid_ref(&saved->fid[slot->fid]);
-		req->node = node_ref(&saved->node[slot->node]);
+		req->node = node_hold(&saved->node[slot->node]);
 	}
 	if (slot->dfid != 0) {
 		req->dfid = fid_ref(&saved->fid[slot->dfid]);
-		req->dnode = node_ref(&saved->node[slot->dnode]);
+		req->dnode = node_hold(&saved->node[slot->dnode]);
 	}
 }
 

@@ -51,6 +51,7 @@ struct session_config {
 	bool readonly;
 	uint32_t msize_max; /* what the lanes can carry in either direction, P9_MSIZE_MIN..MAX */
 	bool durable;	    /* a successor may go on with it: notes are taken */
+	uint32_t evict_at;  /* so many descriptors in use: see fid_table_limit(); 0: never */
 };
 
 struct session {
@@ -70,6 +71,7 @@ struct session {
 	uint64_t order; /* of the last arrival */
 	uint32_t waits; /* asks that may wait for other clients */
 	bool paused;
+	bool short_of_files; /* has been said */
 	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 

@@ -30,6 +30,7 @@
 #include "xen9pfsd/runner.h"
 
 #define BACKLOG 64
+#define RESERVE 512    /* descriptors that are not a session's to keep */
 #define LINGER_MS 1000 /* for requests that are with the storage at the end */
 
 struct options {
@@ -46,6 +47,7 @@ struct server {
 	struct runner *runner;
 	struct runner_source listener, signals;
 	LIST_HEAD(, connection) connections;
+	uint32_t evict_at; /* of a session_config */
 	bool stopping;
 };
 
@@ -249,6 +251,7 @@ static void connection_create(struct server *server, int fd)
 	const struct session_config config = {
 		.readonly = server->options.readonly,
 		.msize_max = server->options.msize,
+		.evict_at = server->evict_at,
 	};
 	struct connection *c = calloc(1, sizeof(*c));
 	int nodelay = 1;
@@ -484,6 +487,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* What requests under way and the rest of the process need stays free. */
+static uint32_t evict_at(rlim_t limit)
+{
+	if (limit > UINT32_MAX)
+		return UINT32_MAX;
+	return (uint32_t)(limit > 4 * RESERVE ? limit - RESERVE : limit - limit / 4);
+}
+
 const char *argp_program_version = "xen9pfs-serve (" PACKAGE_STRING ")";
 
 int main(int argc, char **argv)
@@ -505,6 +516,7 @@ int main(int argc, char **argv)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
+		server.evict_at = evict_at(files.rlim_cur);
 	}
 	if (begin(&server, text, sizeof(text)) < 0) {
 		log_error("%s", text);
