@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "common/crash.h"
 #include "common/log.h"
 
 #define BUCKETS FID_MAX
@@ -214,9 +213,7 @@ static void evict(struct fid_table *table, struct node *node)
 	struct fs_node fs = node->saved.fs;
 
 	set_descriptor(node, NODE_EVICTED);
-	CRASH_POINT();
 	fs_forget(table->fs, fs);
-	CRASH_POINT();
 	table->pinned--;
 }
 
@@ -270,7 +267,6 @@ void node_regained(struct fid_table *table, struct node *node, struct fs_node fo
 		return;
 	}
 	set_descriptor(node, found.id);
-	CRASH_POINT();
 	table->pinned++;
 }
 

@@ -63,6 +63,7 @@ struct world {
 	enum pace pace;
 	enum phase writing;
 	bool unprivileged; /* lives give up what root may do */
+	uint32_t evict_at; /* of their sessions */
 	uint32_t messages;
 	struct world_message message[MESSAGES_MAX];
 

@@ -35,6 +35,7 @@ struct life {
 	struct fs *fs;
 	struct session *session;
 	struct req_queue ready, answered;
+	struct req_queue waiting; /* for other clients; asked again and again */
 };
 
 /* ---- executor ---- */
@@ -65,8 +66,15 @@ static void ask_older(struct life *life, unsigned keep)
 	for (; ready > keep; ready--) {
 		req = STAILQ_FIRST(&life->ready);
 		STAILQ_REMOVE_HEAD(&life->ready, link);
-		CHECK(req_ask(req));
+		if (!req_ask(req))
+			STAILQ_INSERT_TAIL(&life->waiting, req, link);
 	}
+}
+
+static void ask_waiting(struct life *life)
+{
+	STAILQ_CONCAT(&life->ready, &life->waiting);
+	ask_older(life, 0);
 }
 
 static void ask_all(struct life *life)
@@ -102,6 +110,9 @@ static void ask_and_finish(struct life *life)
 {
 	do {
 		ask_all(life);
+		finish_all(life);
+		if (STAILQ_EMPTY(&life->ready))
+			ask_waiting(life);
 		finish_all(life);
 	} while (!STAILQ_EMPTY(&life->ready));
 }
@@ -229,8 +240,10 @@ void life_serve(struct life *life, enum phase phase, enum pace pace)
 	if (pace == PACE_REVERSED)
 		finish_reversed(life);
 	finish_all(life);
-	ask_and_finish(life);
-	put_all(life);
+	do {
+		ask_and_finish(life);
+		put_all(life); /* a reply that is gone lets others go on */
+	} while (!STAILQ_EMPTY(&life->ready));
 }
 
 /* ---- beginning and end ---- */
@@ -244,6 +257,7 @@ static struct life *life_new(void)
 	life->executor = (struct executor){.run = run, .answered = answered, .wake = wake};
 	STAILQ_INIT(&life->ready);
 	STAILQ_INIT(&life->answered);
+	STAILQ_INIT(&life->waiting);
 	for (uint32_t i = 0; i < LANES; i++) {
 		life->lane[i].world = &world->lane[i];
 		life->lane[i].lane = (struct lane){
@@ -259,7 +273,14 @@ static struct life *life_new(void)
 	return life;
 }
 
-static const struct session_config config = {.msize_max = MSIZE, .durable = true};
+static struct session_config life_config(void)
+{
+	return (struct session_config){
+		.msize_max = MSIZE,
+		.durable = true,
+		.evict_at = world->evict_at,
+	};
+}
 
 static int open_export(struct life *life)
 {
@@ -273,6 +294,7 @@ static int open_export(struct life *life)
 
 static struct life *life_create(void)
 {
+	const struct session_config config = life_config();
 	struct life *life = life_new();
 
 	CHECK(open_export(life) == 0);
@@ -290,6 +312,7 @@ static void note_owned(void *arg, int fd)
 
 int life_succeed(struct life **life)
 {
+	const struct session_config config = life_config();
 	struct sweep sweep = {.keep = NULL};
 	struct life *l = life_new();
 	int err = saved_take_up(world_saved, LANES, world_fd_min);

@@ -201,6 +201,7 @@ void world_reset(void)
 	world->writing = PHASE_SETUP;
 	world->pace = PACE_EACH;
 	world->unprivileged = world->begun = world->lost = world->armed = world->at_stores = false;
+	world->evict_at = 0;
 	world->death = 0;
 	world->place[0] = '\0';
 	world->failures = 0;

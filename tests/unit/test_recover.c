@@ -598,6 +598,64 @@ static void clunk_of_a_locker(void)
 	prove();
 }
 
+/* More nodes than descriptors, where handles work: which of them are without depends on what the
+ * lives have used. */
+static void crowd(void)
+{
+	world->evict_at = 3;
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	does(walk(0, 3, "g"));
+	does(walk(0, 4, "e"));
+	does(walk(0, 5, "h"));
+	does(walk(0, 6, "k"));
+}
+
+static void walk_that_evicts(void)
+{
+	crowd();
+	act(PACE_EACH);
+	does(walk(0, 7, "s"));
+	does(walk(0, 8, "p"));
+	prove();
+}
+
+static void getattr_of_the_evicted(void)
+{
+	crowd();
+	act(PACE_EACH);
+	for (uint32_t fid = 1; fid < 7; fid++)
+		does(T(getattr, .fid = fid));
+	prove();
+}
+
+static void renameat_between_the_evicted(void)
+{
+	crowd();
+	act(PACE_EACH);
+	does(T(renameat, .olddirfid = 2, .oldname = p9_str("x"), .newdirfid = 4,
+	       .newname = p9_str("y")));
+	prove();
+}
+
+static void lopen_of_the_evicted(void)
+{
+	crowd();
+	act(PACE_EACH);
+	does(T(lopen, .fid = 1, .flags = O_RDWR_));
+	does(write_at(1, 0, "text"));
+	prove();
+}
+
+static void clunk_of_the_evicted(void)
+{
+	crowd();
+	act(PACE_EACH);
+	for (uint32_t fid = 1; fid < 7; fid++)
+		does(T(clunk, .fid = fid));
+	prove();
+}
+
 static void unknown_message(void)
 {
 	act(PACE_EACH);
@@ -668,10 +726,81 @@ static const struct script single[] = {
 	{"lock", lock_, false},
 	{"unlock", unlock, false},
 	{"clunk_of_a_locker", clunk_of_a_locker, false},
+	{"walk_that_evicts", walk_that_evicts, false},
+	{"getattr_of_the_evicted", getattr_of_the_evicted, false},
+	{"renameat_between_the_evicted", renameat_between_the_evicted, false},
+	{"lopen_of_the_evicted", lopen_of_the_evicted, false},
+	{"clunk_of_the_evicted", clunk_of_the_evicted, false},
 	{"unknown_message", unknown_message, false},
 };
 
 /* ---- scripts: several at once ---- */
+
+static void lock_in_the_way(void)
+{
+	lopen(1, "f", O_RDWR_);
+	lopen(2, "f", O_RDWR_);
+	does(lock(1, P9_LOCK_WRLCK, 1));
+}
+
+static struct p9_msg waiting_lock(void)
+{
+	struct p9_msg msg = lock(2, P9_LOCK_WRLCK, 2);
+
+	msg.Tlock.flags = P9_LOCK_BLOCK;
+	return msg;
+}
+
+static void lock_that_waits(void)
+{
+	lock_in_the_way();
+	act(PACE_LATE_PUT);
+	does(waiting_lock());
+	does(T(getattr, .fid = 1));
+	does(lock(1, P9_LOCK_UNLCK, 1));
+	does(T(getattr, .fid = 2));
+	prove();
+}
+
+static void lock_that_waits_for_a_clunk(void)
+{
+	lock_in_the_way();
+	act(PACE_TOGETHER);
+	does(waiting_lock());
+	does(T(clunk, .fid = 1));
+	prove();
+}
+
+static void flush_of_a_lock_that_waits(void)
+{
+	lock_in_the_way();
+	act(PACE_LATE_PUT);
+	with_tag(7);
+	unanswered(waiting_lock());
+	does(T(flush, .oldtag = 7));
+	does(lock(1, P9_LOCK_UNLCK, 1));
+	does(lock(1, P9_LOCK_WRLCK, 1)); /* nobody has it */
+	prove();
+}
+
+static void clunk_of_a_fid_that_waits(void)
+{
+	lock_in_the_way();
+	act(PACE_LATE_PUT);
+	fails(EBADF, waiting_lock());
+	does(T(clunk, .fid = 2));
+	prove();
+}
+
+static void version_while_a_lock_waits(void)
+{
+	lock_in_the_way();
+	act(PACE_LATE_PUT);
+	unanswered(waiting_lock());
+	with_tag(P9_NOTAG);
+	does(T(version, .msize = MSIZE, .version = p9_str("9P2000.L")));
+	prove();
+}
 
 static void parked_requests(void)
 {
@@ -908,6 +1037,11 @@ static void many_replies_at_once(void)
 }
 
 static const struct script several[] = {
+	{"lock_that_waits", lock_that_waits, false},
+	{"lock_that_waits_for_a_clunk", lock_that_waits_for_a_clunk, false},
+	{"flush_of_a_lock_that_waits", flush_of_a_lock_that_waits, false},
+	{"clunk_of_a_fid_that_waits", clunk_of_a_fid_that_waits, false},
+	{"version_while_a_lock_waits", version_while_a_lock_waits, false},
 	{"parked_requests", parked_requests, false},
 	{"parked_listings", parked_listings, false},
 	{"parked_behind_a_fid_that_is_clunked", parked_behind_a_fid_that_is_clunked, false},
