@@ -3,7 +3,8 @@
  * test_runner.c - the loop as a role: an ask that does not come back stops nothing but itself, and
  * nothing happens twice when it does come back.
  *
- * The requests are real ones, of a session over a driver whose getattr waits at a gate.
+ * The requests are real ones, of a session over a driver whose getattr waits at a gate. So do its
+ * locks that wait; they listen to being cancelled, but not at once.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,6 +32,13 @@ struct gate_fs {
 	int gate;	     /* readable: open */
 	atomic_bool closed;  /* getattr waits */
 	atomic_uint waiting; /* in getattr */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool locked;	  /* locks wait */
+	unsigned waiters; /* in lock_wait */
+	unsigned deaf;	  /* so many calls that wake are lost */
+	unsigned woken;
 };
 
 static int gate_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
@@ -66,12 +74,80 @@ static int gate_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
 	return 0;
 }
 
+static int gate_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
+{
+	(void)fs, (void)node, (void)flags;
+	*file = (struct fs_file){.id = 1};
+	return 0;
+}
+
+static void gate_close(struct fs *fs, struct fs_file file)
+{
+	(void)fs, (void)file;
+}
+
+static int gate_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
+{
+	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
+	bool locked;
+
+	(void)file;
+	pthread_mutex_lock(&g->lock);
+	locked = g->locked && lock->type != FS_LOCK_NONE;
+	pthread_mutex_unlock(&g->lock);
+	return locked ? -EAGAIN : 0;
+}
+
+/* What was cancelled is looked at when somebody calls, and only then: as in a system call. */
+static int gate_lock_wait(struct fs *fs, struct fs_file file, const struct fs_lock *lock,
+			  struct fs_wait *wait)
+{
+	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
+	bool cancelled = fs_wait_cancelled(wait), locked;
+
+	(void)file, (void)lock;
+	pthread_mutex_lock(&g->lock);
+	g->waiters++;
+	while (g->locked && !cancelled) {
+		unsigned woken = g->woken;
+
+		pthread_cond_broadcast(&g->changed);
+		while (g->locked && woken == g->woken)
+			pthread_cond_wait(&g->changed, &g->lock);
+		cancelled = fs_wait_cancelled(wait);
+	}
+	locked = g->locked;
+	g->waiters--;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+	return locked ? -EINTR : 0;
+}
+
+static void gate_lock_wake(struct fs *fs, struct fs_wait *wait)
+{
+	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
+
+	(void)wait;
+	pthread_mutex_lock(&g->lock);
+	if (g->deaf > 0)
+		g->deaf--;
+	else
+		g->woken++;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static const struct fs_ops gate_ops = {
 	.name = "gate",
 	.root = gate_root,
 	.forget = gate_forget,
 	.getattr = gate_getattr,
 	.statfs = gate_statfs,
+	.open = gate_open,
+	.close = gate_close,
+	.lock = gate_lock,
+	.lock_wait = gate_lock_wait,
+	.lock_wake = gate_lock_wake,
 };
 
 /* ---- a client on the loop ---- */
@@ -89,6 +165,7 @@ struct world {
 	unsigned sent, taken;
 	unsigned replies[65536]; /* by tag */
 	unsigned total;
+	unsigned blocked; /* of the Rlocks */
 	bool stop, at_once;
 };
 
@@ -99,6 +176,7 @@ static void lane_send(struct lane *lane, struct req *req)
 	pthread_mutex_lock(&w->lock);
 	w->replies[req->r.tag]++;
 	w->total++;
+	w->blocked += req->r.type == P9_Rlock && req->r.Rlock.status == P9_LOCK_BLOCKED;
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
 	session_sent(req);
@@ -176,6 +254,8 @@ static struct world *world_open(void)
 	struct world *w = calloc(1, sizeof(*w));
 
 	w->gate.fs.ops = &gate_ops;
+	pthread_mutex_init(&w->gate.lock, NULL);
+	pthread_cond_init(&w->gate.changed, NULL);
 	w->gate.gate = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->lane = (struct lane){.send = lane_send, .released = lane_released};
 	pthread_mutex_init(&w->lock, NULL);
@@ -214,6 +294,8 @@ static void world_free(struct world *w)
 {
 	close(w->mail.fd);
 	close(w->gate.gate);
+	pthread_cond_destroy(&w->gate.changed);
+	pthread_mutex_destroy(&w->gate.lock);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -355,6 +437,134 @@ static void role_that_changes_hands_loses_and_doubles_nothing(void)
 	world_close(w);
 }
 
+/* ---- locks that wait ---- */
+
+/* Fid 1 is open; locks wait until unlock(). */
+static struct world *world_locked(void)
+{
+	struct world *w = world_open();
+
+	post(w, 60001, T(walk, .fid = 0, .newfid = 1));
+	await_reply(w, 60001, 1);
+	post(w, 60001, T(lopen, .fid = 1));
+	await_reply(w, 60001, 2);
+	pthread_mutex_lock(&w->gate.lock);
+	w->gate.locked = true;
+	pthread_mutex_unlock(&w->gate.lock);
+	return w;
+}
+
+static void unlock(struct world *w)
+{
+	pthread_mutex_lock(&w->gate.lock);
+	w->gate.locked = false;
+	pthread_cond_broadcast(&w->gate.changed);
+	pthread_mutex_unlock(&w->gate.lock);
+}
+
+static struct p9_msg waiting_lock(void)
+{
+	return T(lock, .fid = 1, .type = P9_LOCK_RDLCK, .flags = P9_LOCK_BLOCK,
+		 .client_id = p9_str("guest"));
+}
+
+static void await_waiters(struct world *w, unsigned count)
+{
+	pthread_mutex_lock(&w->gate.lock);
+	while (w->gate.waiters != count)
+		pthread_cond_wait(&w->gate.changed, &w->gate.lock);
+	pthread_mutex_unlock(&w->gate.lock);
+}
+
+static void set_deaf(struct world *w, unsigned count)
+{
+	pthread_mutex_lock(&w->gate.lock);
+	w->gate.deaf = count;
+	pthread_mutex_unlock(&w->gate.lock);
+}
+
+static void waiting_locks_hold_up_nobody(void)
+{
+	struct world *w = world_locked();
+
+	for (uint16_t tag = 1; tag <= RUNNER_WAITS_MAX; tag++)
+		post(w, tag, waiting_lock());
+	await_waiters(w, RUNNER_WAITS_MAX);
+	for (uint16_t tag = 1001; tag <= 1001 + RUNNER_POOL_MAX; tag++)
+		post(w, tag, T(statfs, .fid = 0));
+	await_reply(w, 1001 + RUNNER_POOL_MAX, 1);
+	unlock(w);
+	for (uint16_t tag = 1; tag <= RUNNER_WAITS_MAX; tag++)
+		await_reply(w, tag, 1);
+	CU_ASSERT_EQUAL(w->blocked, 0);
+	world_close(w);
+}
+
+static void waits_beyond_the_limit_are_blocked(void)
+{
+	struct world *w = world_locked();
+
+	for (uint16_t tag = 1; tag <= RUNNER_WAITS_MAX; tag++)
+		post(w, tag, waiting_lock());
+	await_waiters(w, RUNNER_WAITS_MAX);
+	post(w, 1000, waiting_lock());
+	await_reply(w, 1000, 1);
+	CU_ASSERT_EQUAL(w->blocked, 1);
+	post(w, 1001, T(flush, .oldtag = 1));
+	await_reply(w, 1001, 1);
+	await_waiters(w, RUNNER_WAITS_MAX - 1);
+	unlock(w);
+	for (uint16_t tag = 2; tag <= RUNNER_WAITS_MAX; tag++)
+		await_reply(w, tag, 1);
+	CU_ASSERT_EQUAL(w->replies[1], 0);
+	world_close(w);
+}
+
+static void a_call_that_a_waiter_misses_is_repeated(void)
+{
+	struct world *w = world_locked();
+
+	for (uint16_t round = 1; round <= 5; round++) {
+		post(w, 1, waiting_lock());
+		await_waiters(w, 1);
+		set_deaf(w, round);
+		post(w, 2, T(flush, .oldtag = 1));
+		await_reply(w, 2, round);
+		CU_ASSERT_EQUAL(w->replies[1], 0);
+		await_waiters(w, 0);
+	}
+	unlock(w);
+	world_close(w);
+}
+
+/* Nor does its late end bring a reply. */
+static void flush_of_a_wait_that_does_not_end_is_answered(void)
+{
+	struct world *w = world_locked();
+
+	set_deaf(w, UINT32_MAX);
+	post(w, 1, waiting_lock());
+	await_waiters(w, 1);
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
+	await_waiters(w, 1);
+	unlock(w);
+	await_waiters(w, 0);
+	post(w, 3, getattr());
+	await_reply(w, 3, 1);
+	world_close(w);
+}
+
+static void the_end_of_a_session_ends_its_waits(void)
+{
+	struct world *w = world_locked();
+
+	for (uint16_t tag = 1; tag <= 20; tag++)
+		post(w, tag, waiting_lock());
+	await_waiters(w, 20);
+	world_close(w);
+}
+
 static const struct test tests[] = {
 	{"stuck_ask_holds_up_nobody", stuck_ask_holds_up_nobody},
 	{"many_stuck_asks_hold_up_nobody", many_stuck_asks_hold_up_nobody},
@@ -364,6 +574,12 @@ static const struct test tests[] = {
 	{"flush_of_a_stuck_ask_is_answered_at_once", flush_of_a_stuck_ask_is_answered_at_once},
 	{"role_that_changes_hands_loses_and_doubles_nothing",
 	 role_that_changes_hands_loses_and_doubles_nothing},
+	{"waiting_locks_hold_up_nobody", waiting_locks_hold_up_nobody},
+	{"waits_beyond_the_limit_are_blocked", waits_beyond_the_limit_are_blocked},
+	{"a_call_that_a_waiter_misses_is_repeated", a_call_that_a_waiter_misses_is_repeated},
+	{"flush_of_a_wait_that_does_not_end_is_answered",
+	 flush_of_a_wait_that_does_not_end_is_answered},
+	{"the_end_of_a_session_ends_its_waits", the_end_of_a_session_ends_its_waits},
 };
 
 int main(int argc, char **argv)
