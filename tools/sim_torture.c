@@ -415,6 +415,7 @@ static int run_torture(struct sim_call *call)
 		.call = call,
 		.client = call->guest->client,
 		.unlinked = call->option['U'] == NULL,
+		.locks = call->option['L'] == NULL,
 		.stop = stop,
 	};
 	struct turns_config config = {

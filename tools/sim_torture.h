@@ -51,6 +51,7 @@ struct torture {
 	uint64_t rounds;    /* done, by all tasks */
 	uint64_t held;	    /* times that the lock of all guests was ours */
 	bool unlinked;	    /* what has no name any more is used, too */
+	bool locks;	    /* of files are used, too */
 	bool failed;	    /* and said why */
 	int stop;	    /* descriptor; readable: an end was asked for */
 };

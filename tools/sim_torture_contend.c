@@ -2,7 +2,8 @@
  *
  * sim_torture_contend.c - the kind "contend": tasks of several guests fight for one name, as
  * programs do that lock by link(2). Whoever has linked its own file to the name has the lock, and
- * the links of its file say so; what only the holder may write tells when two had it.
+ * the links of its file say so; what only the holder may write tells when two had it. And they wait
+ * for the lock of a file, each as a process of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 
 #define LOCK "lock"
 #define COUNTER "counter"
+#define TURNS "turns"
 
 /* In the counter file. */
 struct record {
@@ -26,6 +28,8 @@ struct contend {
 	uint32_t common; /* fids: the directory of all; */
 	uint32_t mine;	 /* the task's own file in it */
 	char name[56];	 /* of that file */
+	uint32_t turns;	 /* fid of a file, open, whose lock is waited for */
+	uint64_t turn;	 /* the last one of this task */
 	uint64_t held;	 /* times */
 	uint64_t last;	 /* what the counter was then */
 };
@@ -136,6 +140,53 @@ static int use_lock(struct torture_task *task)
 	return torture_judge(task, client_clunk(task->torture->client, fid), 0, "clunk");
 }
 
+/* ---- a lock that is waited for ---- */
+
+static int lock_turns(struct torture_task *task, uint8_t type)
+{
+	const struct contend *contend = task->state;
+	struct p9_Tlock lock = {
+		.type = type,
+		.flags = type == P9_LOCK_UNLCK ? 0 : P9_LOCK_BLOCK,
+		.length = sizeof(struct record),
+		.proc_id = task->worker,
+		.client_id = p9_str(contend->name),
+	};
+	int status = client_lock(task->torture->client, contend->turns, &lock);
+
+	if (status > 0)
+		return torture_wrong(task, "%s: status %d of a lock that waits", contend->name,
+				     status);
+	return torture_judge(task, status, 0, "%s: lock of type %u", contend->name, type);
+}
+
+/* Each writes its name where nobody else does while it has the lock. */
+static int take_turn(struct torture_task *task)
+{
+	struct contend *contend = task->state;
+	struct record mine = {.count = 0}, found;
+	int result = lock_turns(task, P9_LOCK_WRLCK);
+
+	if (result == 0)
+		result = read_record(task, contend->turns, &found);
+	if (result == 0 && found.count < contend->turn)
+		result = torture_wrong(task, "%s: turn %llu comes after turn %llu", contend->name,
+				       (unsigned long long)found.count,
+				       (unsigned long long)contend->turn);
+	if (result != 0)
+		return result;
+	mine.count = contend->turn = found.count + 1;
+	memcpy(mine.holder, contend->name, sizeof(contend->name));
+	result = client_write_all(task->torture->client, contend->turns, 0, &mine, sizeof(mine));
+	result = torture_judge(task, result, 0, "write the turn");
+	if (result == 0)
+		result = read_record(task, contend->turns, &found);
+	if (result == 0 && (found.count != mine.count || strcmp(found.holder, mine.holder) != 0))
+		result = torture_wrong(task, "%s: it is the turn of %s", contend->name,
+				       found.holder);
+	return result != 0 ? result : lock_turns(task, P9_LOCK_UNLCK);
+}
+
 /* ---- the kind ---- */
 
 static int start_contend(struct torture_task *task)
@@ -162,13 +213,20 @@ static int start_contend(struct torture_task *task)
 	if (result == 0)
 		result = torture_create(task, contend->common, contend->name, O_RDWR | P9_O_EXCL,
 					0644, &contend->mine);
+	if (result == 0)
+		result =
+			torture_create(task, contend->common, TURNS, O_RDWR, 0644, &contend->turns);
 	return torture_judge(task, result, 0, "making %s", contend->name);
 }
 
 static int round_contend(struct torture_task *task)
 {
-	int result = try_lock(task);
+	int result;
 
+	/* Where all processes of a share may die at once, its locks do not survive either. */
+	if (task->torture->locks && torture_below(task, 2))
+		return take_turn(task);
+	result = try_lock(task);
 	if (result <= 0)
 		return result;
 	result = use_lock(task);
@@ -185,6 +243,8 @@ static int end_contend(struct torture_task *task)
 		result = client_unlinkat(client, contend->common, contend->name, 0);
 	if (result == 0)
 		result = client_clunk(client, contend->mine);
+	if (result == 0)
+		result = client_clunk(client, contend->turns);
 	if (result == 0)
 		result = client_clunk(client, contend->common);
 	task->torture->held += contend->held;
