@@ -398,10 +398,11 @@ static bool check_and_run(struct req *req, int err)
 	return false;
 }
 
-/* Have its nodes lost their descriptors? */
+/* Have its nodes lost their descriptors? (Where nothing is evicted, a hostile predecessor says so:
+ * these are stale.) */
 static bool must_regain(struct req *req)
 {
-	if ((req->op->flags & OP_STALE) != 0)
+	if ((req->op->flags & OP_STALE) != 0 || req->session->config.evict_at == 0)
 		return false;
 	if (node_is_evicted(req->node))
 		req->regained[0].id = NODE_EVICTED;
