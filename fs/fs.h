@@ -94,9 +94,8 @@ struct fs_attr {
  * file), after it was looked for and before the second try, and the first try died without effect.
  * Then the second try takes that for its own work.
  *
- * Without the right to open any file (an ordinary user's process) a second try also fails, with
- * EACCES, where a file was made or is appended to whose mode does not let its owner read or write
- * it. */
+ * Nor, without the right to read any file (an ordinary user's process), whose bytes were appended
+ * to a file that its owner may not read: then its length alone decides. */
 enum fs_intent_phase { FS_INTENT_NEW, FS_INTENT_BEGUN, FS_INTENT_DONE };
 
 struct fs_intent {
@@ -106,6 +105,25 @@ struct fs_intent {
 	struct fs_time btime;	/* and its fs_attr.btime, for a path may be given again */
 	uint32_t version, mode; /* of an object made */
 	uint64_t size;		/* of the file before bytes were appended */
+};
+
+/* What an object is made with. */
+struct fs_object {
+	uint32_t mode; /* with S_IFMT */
+	struct fs_cred cred;
+	const char *target;    /* of a symlink */
+	uint32_t major, minor; /* of a device */
+};
+
+/* A call that a dead process began, for the slot `finish`. */
+struct fs_begun {
+	enum { FS_BEGUN_MAKE, FS_BEGUN_LINK, FS_BEGUN_RENAME, FS_BEGUN_UNLINK } kind;
+	struct fs_node dir; /* where `name` is made, linked or removed; of a rename the old ones */
+	const char *name;
+	const struct fs_object *object; /* made */
+	struct fs_node node;		/* linked */
+	struct fs_node newdir;		/* of a rename */
+	const char *newname;
 };
 
 /* fs_setattr(): which fields count. The order of effects is size, owner, mode,
@@ -284,6 +302,12 @@ struct fs_ops {
 
 	/* unlink(2), with `rmdir` rmdir(2). EISDIR, ENOTDIR, ENOTEMPTY. */
 	int (*unlink)(struct fs *fs, struct fs_node dir, const char *name, bool rmdir);
+
+	/* Completes what a dead process did by halves, when a call of this driver takes several
+	 * steps after the one that everybody sees (the name is there, is gone, is another's). What
+	 * that process did not get to, or others did since, stays as it is. Then fs.c looks
+	 * whether the call is still to be made. Only called on a second try. */
+	int (*finish)(struct fs *fs, const struct fs_begun *begun);
 
 	int (*statfs)(struct fs *fs, struct fs_node node, struct fs_statfs *st);
 

@@ -82,6 +82,13 @@ int intent_made(struct fs_intent *intent, int result, const struct fs_attr *attr
 	return intent_done(intent, result);
 }
 
+/* On a second try, before it is judged what there is left to do. */
+static int intent_finish(struct fs *fs, const struct fs_begun *begun,
+			 const struct fs_intent *intent)
+{
+	return fs_intent_begun(intent) && fs->ops->finish ? fs->ops->finish(fs, begun) : 0;
+}
+
 /* ---- names ---- */
 
 /* What was made may be gone again, or have been replaced; the call succeeded all the same. */
@@ -143,7 +150,7 @@ static int intent_adopt_symlink(struct fs *fs, struct fs_node dir, const char *n
 
 /* The name was free, then a call began, and now `attr` is there. */
 static int intent_adopt(struct fs *fs, struct fs_node dir, const char *name,
-			const struct intent_object *object, struct fs_attr *attr)
+			const struct fs_object *object, struct fs_attr *attr)
 {
 	if ((attr->mode & S_IFMT) != (object->mode & S_IFMT))
 		return -EEXIST;
@@ -154,14 +161,18 @@ static int intent_adopt(struct fs *fs, struct fs_node dir, const char *name,
 	return 0;
 }
 
-int intent_make(struct fs *fs, struct fs_node dir, const char *name,
-		const struct intent_object *object, struct fs_attr *attr, struct fs_intent *intent)
+int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
+		struct fs_attr *attr, struct fs_intent *intent)
 {
+	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object};
 	struct fs_attr found;
 	int ret;
 
 	if (intent_settles(intent, 0, &ret))
 		return ret ? ret : intent_made_before(fs, dir, name, attr, intent);
+	ret = intent_finish(fs, &begun, intent);
+	if (ret)
+		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
 		return intent_begin(intent);
@@ -177,10 +188,14 @@ int intent_make(struct fs *fs, struct fs_node dir, const char *name,
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
 		struct fs_intent *intent)
 {
+	const struct fs_begun begun = {FS_BEGUN_LINK, .dir = dir, .name = name, .node = node};
 	struct fs_attr found, attr;
 	int ret;
 
 	if (intent_settles(intent, 0, &ret))
+		return ret;
+	ret = intent_finish(fs, &begun, intent);
+	if (ret)
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -198,10 +213,17 @@ int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const ch
 int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
 		  const char *newname, struct fs_intent *intent)
 {
+	const struct fs_begun begun = {
+		FS_BEGUN_RENAME,  .dir = olddir,      .name = oldname,
+		.newdir = newdir, .newname = newname,
+	};
 	struct fs_attr found;
 	int ret;
 
 	if (intent_settles(intent, 0, &ret))
+		return ret;
+	ret = intent_finish(fs, &begun, intent);
+	if (ret)
 		return ret;
 	ret = fs_lookup(fs, olddir, oldname, &found);
 	if (ret == 0 && !fs_intent_begun(intent)) {
@@ -220,10 +242,14 @@ int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, str
 
 int intent_unlink(struct fs *fs, struct fs_node dir, const char *name, struct fs_intent *intent)
 {
+	const struct fs_begun begun = {FS_BEGUN_UNLINK, .dir = dir, .name = name};
 	struct fs_attr found;
 	int ret;
 
 	if (intent_settles(intent, 0, &ret))
+		return ret;
+	ret = intent_finish(fs, &begun, intent);
+	if (ret)
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (fs_intent_begun(intent)) {
@@ -267,7 +293,8 @@ static size_t intent_find(const char *there, size_t length, bool is_end, const v
 	return is_end && length < size && memcmp(there, buf, length) == 0 ? length : 0;
 }
 
-/* How many of the bytes stand between `start`, where the file ended, and where it ends now. */
+/* How many of the bytes stand between `start`, where the file ended, and where it ends now. Where
+ * they may not be read, as many as there are. */
 static ssize_t intent_appended(struct fs *fs, struct fs_node node, uint64_t start, uint64_t end,
 			       const void *buf, size_t size)
 {
@@ -284,6 +311,8 @@ static ssize_t intent_appended(struct fs *fs, struct fs_node node, uint64_t star
 	if (!there)
 		return -ENOMEM;
 	n = intent_read(fs, node, there, most, start);
+	if (n == -EACCES)
+		return (ssize_t)(length < size ? (size_t)length : size);
 	return n < 0 ? n : (ssize_t)intent_find(there, (size_t)n, is_end, buf, size);
 }
 

@@ -15,15 +15,9 @@
 
 #define INTENT_CALL INT_MIN /* no result of any call */
 
-/* What is made, to know it again. */
-struct intent_object {
-	uint32_t mode;	    /* with S_IFMT */
-	const char *target; /* of a symlink */
-};
-
 /* mkdir, symlink, mknod, and create with O_EXCL, which has yet to open what is there. */
-int intent_make(struct fs *fs, struct fs_node dir, const char *name,
-		const struct intent_object *object, struct fs_attr *attr, struct fs_intent *intent);
+int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
+		struct fs_attr *attr, struct fs_intent *intent);
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
 		struct fs_intent *intent);
 int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,

@@ -158,6 +158,11 @@ static int layer_unlink(struct fs *fs, struct fs_node dir, const char *name, boo
 	return layer_ops(fs)->unlink(layer_below(fs), dir, name, rmdir);
 }
 
+static int layer_finish(struct fs *fs, const struct fs_begun *begun)
+{
+	return layer_ops(fs)->finish(layer_below(fs), begun);
+}
+
 static int layer_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
 {
 	return layer_ops(fs)->statfs(layer_below(fs), node, st);
@@ -245,6 +250,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(link);
 	LAYER_SLOT(rename);
 	LAYER_SLOT(unlink);
+	LAYER_SLOT(finish);
 	LAYER_SLOT(statfs);
 	LAYER_SLOT(getxattr);
 	LAYER_SLOT(listxattr);

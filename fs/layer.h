@@ -18,7 +18,7 @@
  *    fs_*() functions below are called with NULL. Instead, the process may die between any two
  *    steps of a slot, and the next one's fs.c looks, through the whole stack, at what is there,
  *    and makes the call again or not. So a slot orders its steps such that the one that fs.c sees
- *    (the name appears, is gone, is another's) is the last.
+ *    (the name appears, is gone, is another's) is the last, or its finish() completes the rest.
  *  - What a layer keeps in memory dies with the process; the next begins without.
  */
 #ifndef FS_LAYER_H

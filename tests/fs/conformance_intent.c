@@ -559,6 +559,61 @@ static void an_answer_that_cannot_be_is_an_error(void)
 	put(&w, node);
 }
 
+/* Who may open anything (root) needs no such care. */
+static void a_file_that_denies_its_owner_is_opened_again(void)
+{
+	const uint32_t modes[] = {0, 0400, 0200, 0600};
+	_world_ struct world w = world();
+
+	for (size_t i = 0; i < countof(modes); i++) {
+		struct fs_intent intent = {0}, left;
+
+		for (int try = 0; try < 3; try++) {
+			struct fs_node node;
+			struct fs_file file;
+			struct fs_attr attr;
+
+			OK(fs_create(w.fs, w.root, "file", O_RDWR | O_EXCL, modes[i], ANYBODY,
+				     &node, &file, &attr, try == 1 ? &left : &intent));
+			left = begun(&intent);
+			CU_ASSERT_EQUAL(attr.mode, S_IFREG | modes[i]);
+			CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | modes[i]);
+			put_text(&w, file, "text", 0);
+			CU_ASSERT(has_text(&w, file, "text"));
+			fs_close(w.fs, file);
+			if (try == 1) /* and died with the mode widened */
+				OK(fs_setattr(w.fs, node, FS_NO_FILE,
+					      &(struct fs_setattr){.valid = FS_SET_MODE,
+								   .mode = modes[i] | 0600}));
+			put(&w, node);
+		}
+		OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	}
+}
+
+static void bytes_that_may_not_be_read_are_appended_once(void)
+{
+	const struct fs_setattr deny = {.valid = FS_SET_MODE, .mode = 0200};
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "log", "before ");
+	struct fs_file file = open_node(&w, node, O_WRONLY | O_APPEND), reader;
+	struct fs_intent intent = {0}, left;
+
+	reader = open_node(&w, node, O_RDONLY);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &deny));
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "line", 4, 0, &intent), 4);
+	left = begun(&intent);
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "line", 4, 0, &left), 4);
+	CU_ASSERT(has_text(&w, reader, "before line"));
+	left = begun(&intent);
+	OK(fs_setattr(w.fs, node, file, &(struct fs_setattr){.valid = FS_SET_SIZE, .size = 9}));
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "line", 4, 0, &left), 4);
+	CU_ASSERT(has_text(&w, reader, "before line"));
+	fs_close(w.fs, reader);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 /* ---- attributes ---- */
 
 static bool has_xattrs(struct world *w)
@@ -667,6 +722,10 @@ const struct test intent_tests[] = {
 	{"a_write_at_an_offset_is_repeated_until_it_is_done",
 	 a_write_at_an_offset_is_repeated_until_it_is_done},
 	{"an_answer_that_cannot_be_is_an_error", an_answer_that_cannot_be_is_an_error},
+	{"a_file_that_denies_its_owner_is_opened_again",
+	 a_file_that_denies_its_owner_is_opened_again},
+	{"bytes_that_may_not_be_read_are_appended_once",
+	 bytes_that_may_not_be_read_are_appended_once},
 	{"an_attribute_is_made_once", an_attribute_is_made_once},
 	{"an_attribute_is_set_as_often_as_it_takes", an_attribute_is_set_as_often_as_it_takes},
 	{"an_attribute_is_removed_once", an_attribute_is_removed_once},
