@@ -219,7 +219,7 @@ int fs_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size)
 	return fs->ops->readlink ? fs->ops->readlink(fs, node, buf, size) : -EOPNOTSUPP;
 }
 
-static int fs_open_check(struct fs_node node, int flags)
+static int fs_open_check(const struct fs *fs, struct fs_node node, int flags)
 {
 	switch (node.type & S_IFMT) {
 	case S_IFREG:
@@ -229,7 +229,7 @@ static int fs_open_check(struct fs_node node, int flags)
 	case S_IFLNK:
 		return -ELOOP;
 	default:
-		return -ENXIO;
+		return fs->ops->opens_special ? 0 : -ENXIO;
 	}
 }
 
@@ -239,7 +239,7 @@ int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 
 	*file = FS_NO_FILE;
 	if (ret == 0)
-		ret = fs_open_check(node, flags);
+		ret = fs_open_check(fs, node, flags);
 	if (ret)
 		return ret;
 	ret = fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
@@ -345,8 +345,17 @@ static int fs_create_exclusive(struct fs *fs, struct fs_node dir, const char *na
 	return intent_made(intent, ret, attr);
 }
 
-/* Without O_EXCL the name may come and go between the two steps; then it starts anew. And it can be
- * done twice. */
+/* Without O_EXCL it can be done twice, unless a file is made by halves: then the first try notes
+ * that there was none. */
+static int fs_create_again(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+			   struct fs_cred cred, struct fs_intent *intent)
+{
+	const struct fs_object object = {.mode = S_IFREG | (mode & FS_MODE_BITS), .cred = cred};
+
+	return intent && fs->ops->finish ? intent_open(fs, dir, name, &object, intent) : 0;
+}
+
+/* Without O_EXCL the name may come and go between the two steps; then it starts anew. */
 int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
 	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
 	      struct fs_intent *intent)
@@ -364,6 +373,9 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 	if (flags & O_EXCL)
 		return fs_create_exclusive(fs, dir, name, flags, mode, cred, node, file, attr,
 					   intent);
+	ret = fs_create_again(fs, dir, name, mode, cred, intent);
+	if (ret)
+		return ret;
 	do {
 		ret = fs_create_new(fs, dir, name, flags, mode, cred, node, file, attr);
 		if (ret != -EEXIST)
@@ -671,6 +683,8 @@ int fs_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 static const char *const model_names[] = {
 	[FS_MODEL_NONE] = "none",
 	[FS_MODEL_PASSTHROUGH] = "passthrough",
+	[FS_MODEL_MAPPED_XATTR] = "mapped-xattr",
+	[FS_MODEL_MAPPED_FILE] = "mapped-file",
 };
 
 int fs_model_parse(const char *text, enum fs_model *model)

@@ -191,6 +191,8 @@ struct fs;
 struct fs_ops {
 	const char *name;
 
+	bool opens_special; /* open() takes FIFOs, sockets and devices */
+
 	/* Frees fs and what it holds. All nodes and files have been given back. */
 	void (*destroy)(struct fs *fs);
 
@@ -243,8 +245,10 @@ struct fs_ops {
 	int (*readlink)(struct fs *fs, struct fs_node node, char *buf, size_t size);
 
 	/* Opens a regular file or directory; `flags`: an access mode and any of O_TRUNC,
-	 * O_APPEND, O_DSYNC, O_SYNC, O_NOATIME. ENXIO for fifo, socket and device, ELOOP
-	 * for a symlink, EISDIR for a directory with write access or O_TRUNC. */
+	 * O_APPEND, O_DSYNC, O_SYNC, O_NOATIME. ENXIO for fifo, socket and device (unless
+	 * opens_special; then never waiting for anybody, and bytes that a dead process wrote may be
+	 * written twice), ELOOP for a symlink, EISDIR for a directory with write access or O_TRUNC.
+	 */
 	int (*open)(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
 
 	/* Makes and opens a regular file in one step; `flags` as for open. Gives node, file and
@@ -439,8 +443,10 @@ bool fs_intent_begun(const struct fs_intent *intent);
 /* A host directory. `root_fd` (an O_PATH directory descriptor is enough) is borrowed: the
  * driver keeps a duplicate. */
 enum fs_model {
-	FS_MODEL_NONE,	      /* as passthrough, but an owner that cannot be set is no error */
-	FS_MODEL_PASSTHROUGH, /* owners and modes are the host's; needs root */
+	FS_MODEL_NONE,	       /* as passthrough, but an owner that cannot be set is no error */
+	FS_MODEL_PASSTHROUGH,  /* owners and modes are the host's; needs root */
+	FS_MODEL_MAPPED_XATTR, /* owners, modes and types are kept in attributes, or in files: */
+	FS_MODEL_MAPPED_FILE,  /* mapped.h. Not made by fs_local_create() but by export.h */
 };
 int fs_model_parse(const char *text, enum fs_model *model); /* -EINVAL: no such model */
 const char *fs_model_name(enum fs_model model);

@@ -185,6 +185,18 @@ int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struc
 	return intent_made(intent, 0, attr);
 }
 
+int intent_open(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
+		struct fs_intent *intent)
+{
+	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object};
+	struct fs_attr found;
+	int ret = intent_finish(fs, &begun, intent);
+
+	if (!fs_intent_begun(intent) && fs_lookup(fs, dir, name, &found) == -ENOENT)
+		intent_begin(intent);
+	return ret == -EEXIST ? 0 : ret;
+}
+
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
 		struct fs_intent *intent)
 {

@@ -18,6 +18,9 @@
 /* mkdir, symlink, mknod, and create with O_EXCL, which has yet to open what is there. */
 int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
 		struct fs_attr *attr, struct fs_intent *intent);
+/* create without O_EXCL, of a driver with finish(); 0: call. */
+int intent_open(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
+		struct fs_intent *intent);
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
 		struct fs_intent *intent);
 int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,

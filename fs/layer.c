@@ -224,6 +224,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 {
 	layer->ops.name = own->name;
 	layer->ops.destroy = own->destroy ? own->destroy : layer_destroy;
+	layer->ops.opens_special = own->opens_special || below->ops->opens_special;
 	LAYER_SLOT(root);
 	LAYER_SLOT(walk);
 	LAYER_SLOT(lookup);

@@ -20,6 +20,7 @@
 #include <sys/vfs.h>
 
 #include "fs/local.h"
+#include "fs/models.h"
 
 #define LOCAL_TRIES 100 /* against renames on the way; each loss needs another one in time */
 
@@ -327,9 +328,17 @@ static int local_make_known(struct local *local, char *err, size_t errlen)
 	return -ENOMEM;
 }
 
+int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
+{
+	const struct fs_export export = {.model = model};
+
+	return local_export(root_fd, &export, fs, err, errlen);
+}
+
 /* Sets the umask of the process to 0: guests have applied their own already. And a handler for
  * SIGURG, see local_lock.c. */
-int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
+int local_export(int root_fd, const struct fs_export *export, struct fs **fs, char *err,
+		 size_t errlen)
 {
 	struct local *local = calloc(1, sizeof(*local));
 	int ret;
@@ -340,6 +349,9 @@ int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err,
 	}
 	local->fs.ops = &local_ops;
 	local->root = -1;
+	local->all_xattrs =
+		export->xattr_trusted == FS_XATTR_PASS || export->xattr_security == FS_XATTR_PASS;
+	local->hide_mounts = export->mounts == FS_MOUNTS_HIDE;
 	local->proc = -1;
 	pthread_mutex_init(&local->lock, NULL);
 	pthread_mutex_init(&local->known_lock, NULL);
@@ -349,7 +361,7 @@ int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err,
 	if (ret == 0)
 		ret = local_open_proc(local, err, errlen);
 	if (ret == 0)
-		ret = local_set_model(local, model, err, errlen);
+		ret = local_set_model(local, export->model, err, errlen);
 	if (ret) {
 		local_destroy(&local->fs);
 		return ret;

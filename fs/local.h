@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "common/util.h"
+#include "fs/export.h"
 #include "fs/fs.h"
 
 /* A file system mounted below the root, see local_qid_path(). */
@@ -38,6 +39,8 @@ struct local {
 	int root;	   /* O_PATH */
 	int proc;	   /* /proc/self/fd */
 	bool passthrough;  /* an owner that cannot be set is an error */
+	bool all_xattrs;   /* not only what means nothing to the host */
+	bool hide_mounts;  /* what is mounted below the root is not there */
 	bool switch_creds; /* new objects are made with the credentials of their owner */
 	struct local_device root_device;
 	uint64_t root_ino;
@@ -103,7 +106,8 @@ int local_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *
 
 /* ---- local_attr.c ---- */
 
-/* The attributes of `name` in `dir`, not followed; with "" of `dir` itself, of any kind. */
+/* The attributes of `name` in `dir`, not followed; with "" of `dir` itself, of any kind. ENOENT for
+ * a mount that is hidden. */
 int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr);
 
 /* The export-wide number of an object. */

@@ -7,6 +7,7 @@
  * into the top 16 bits.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -106,6 +107,14 @@ static uint32_t local_version(const struct fs_attr *attr)
 	return version ? version : 1;
 }
 
+/* Something is mounted here, below the root. */
+static bool local_is_mount(const struct local *local, const struct statx *st)
+{
+	return (st->stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
+	       !(local_is_device(&local->root_device, st->stx_dev_major, st->stx_dev_minor) &&
+		 st->stx_ino == local->root_ino);
+}
+
 int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr)
 {
 	int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
@@ -114,6 +123,8 @@ int local_stat(struct local *local, int dir, const char *name, struct fs_attr *a
 
 	if (ret)
 		return ret;
+	if (local->hide_mounts && local_is_mount(local, &st) && strcmp(name, ".") != 0)
+		return -ENOENT;
 	*attr = (struct fs_attr){
 		.mode = st.stx_mode,
 		.uid = st.stx_uid,

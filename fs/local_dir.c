@@ -18,6 +18,7 @@
 
 struct local_listing {
 	struct local *local;
+	int fd;
 	bool is_root;
 	uint32_t major, minor;
 	fs_emit *emit;
@@ -46,6 +47,15 @@ static int local_entry_path(const struct local_listing *listing, const struct di
 			      path);
 }
 
+/* The list does not tell mounts apart: each entry has to be looked at. */
+static bool local_is_hidden(const struct local_listing *listing, const char *name)
+{
+	struct fs_attr attr;
+
+	return strcmp(name, "..") != 0 &&
+	       local_stat(listing->local, listing->fd, name, &attr) == -ENOENT;
+}
+
 /* 1: taken, 0: no more room. A name that is too long for guests is passed over. */
 static int local_emit(const struct local_listing *listing, const struct dirent64 *entry)
 {
@@ -57,6 +67,8 @@ static int local_emit(const struct local_listing *listing, const struct dirent64
 	int ret;
 
 	if (strlen(entry->d_name) > FS_NAME_MAX)
+		return 1;
+	if (listing->local->hide_mounts && local_is_hidden(listing, entry->d_name))
 		return 1;
 	ret = local_entry_path(listing, entry, &out.path);
 	return ret ? ret : listing->emit(listing->arg, &out);
@@ -93,7 +105,8 @@ static ssize_t local_getdents(int fd, char *buf, size_t room, uint64_t offset)
 int local_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
 		  void *arg)
 {
-	struct local_listing listing = {.local = local_of(fs), .emit = emit, .arg = arg};
+	struct local_listing listing = {
+		.local = local_of(fs), .fd = dir.id, .emit = emit, .arg = arg};
 	size_t room = local_listing_size(size);
 	_cleanup_free_ char *buf = malloc(room);
 	ssize_t filled;

@@ -38,8 +38,8 @@ int local_size(struct fs *fs, struct fs_file file, uint64_t *size)
 	off_t end = LOCAL_SYS(lseek(file.id, 0, SEEK_END));
 
 	(void)fs;
-	*size = (uint64_t)end;
-	return end < 0 ? (int)end : 0;
+	*size = end < 0 ? 0 : (uint64_t)end;
+	return end < 0 && end != -ESPIPE ? (int)end : 0; /* special files */
 }
 
 void local_close(struct fs *fs, struct fs_file file)
@@ -78,14 +78,17 @@ ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, u
 		n = local_read_cached(file.id, buf, size, (off_t)offset);
 	if (n >= 0 || n == -EAGAIN)
 		return n;
-	return LOCAL_SYS(pread(file.id, buf, size, (off_t)offset));
+	n = LOCAL_SYS(pread(file.id, buf, size, (off_t)offset));
+	return n == -ESPIPE ? LOCAL_SYS(read(file.id, buf, size)) : n; /* special files */
 }
 
 ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 		    uint64_t offset)
 {
+	ssize_t n = LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
+
 	(void)fs;
-	return LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
+	return n == -ESPIPE ? LOCAL_SYS(write(file.id, buf, size)) : n; /* special files */
 }
 
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync)

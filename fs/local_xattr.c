@@ -2,9 +2,9 @@
  *
  * local_xattr.c - extended attributes of host objects.
  *
- * Guests may keep user attributes and POSIX ACLs on the host, nothing else: trusted and
- * security attributes mean something to the host itself. The refusal costs no system call,
- * because Linux guests ask for security.capability before every write.
+ * Guests may keep user attributes and POSIX ACLs on the host, nothing else unless the export says
+ * so: trusted and security attributes mean something to the host itself. The refusal costs no
+ * system call, because Linux guests ask for security.capability before every write.
  */
 #include <stdio.h>
 #include <string.h>
@@ -31,27 +31,28 @@ static bool local_is_acl(const char *name)
 	       strcmp(name, "system.posix_acl_default") == 0;
 }
 
-static bool local_keeps_xattr(const char *name)
+static bool local_keeps_xattr(struct fs *fs, const char *name)
 {
-	return strncmp(name, "user.", strlen("user.")) == 0 || local_is_acl(name);
+	return strncmp(name, "user.", strlen("user.")) == 0 || local_is_acl(name) ||
+	       (local_of(fs)->all_xattrs && (strncmp(name, "trusted.", strlen("trusted.")) == 0 ||
+					     strncmp(name, "security.", strlen("security.")) == 0));
 }
 
 ssize_t local_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size)
 {
-	(void)fs;
-	if (!local_keeps_xattr(name))
+	if (!local_keeps_xattr(fs, name))
 		return -EOPNOTSUPP;
 	return LOCAL_SYS(getxattr(local_proc_path(node).text, name, buf, size));
 }
 
 /* Leaves in a list of names those a guest may have; returns the new length. */
-static size_t local_filter(char *list, size_t length)
+static size_t local_filter(struct fs *fs, char *list, size_t length)
 {
 	size_t kept = 0;
 
 	for (size_t n, at = 0; at < length; at += n) {
 		n = strlen(list + at) + 1;
-		if (!local_keeps_xattr(list + at))
+		if (!local_keeps_xattr(fs, list + at))
 			continue;
 		memmove(list + kept, list + at, n);
 		kept += n;
@@ -64,13 +65,12 @@ ssize_t local_listxattr(struct fs *fs, struct fs_node node, void *buf, size_t si
 	_cleanup_free_ char *list = malloc(FS_XATTR_MAX);
 	ssize_t length;
 
-	(void)fs;
 	if (!list)
 		return -ENOMEM;
 	length = LOCAL_SYS(listxattr(local_proc_path(node).text, list, FS_XATTR_MAX));
 	if (length < 0)
 		return length;
-	length = (ssize_t)local_filter(list, (size_t)length);
+	length = (ssize_t)local_filter(fs, list, (size_t)length);
 	if (size > 0 && (size_t)length > size)
 		return -ERANGE;
 	if (size > 0)
@@ -84,8 +84,7 @@ int local_setxattr(struct fs *fs, struct fs_node node, const char *name, const v
 {
 	int ret;
 
-	(void)fs;
-	if (!local_keeps_xattr(name))
+	if (!local_keeps_xattr(fs, name))
 		return -EOPNOTSUPP;
 	ret = LOCAL_SYS(setxattr(local_proc_path(node).text, name, buf, size, flags));
 	if (ret == -EOPNOTSUPP && size == 0 && local_is_acl(name))
@@ -95,8 +94,7 @@ int local_setxattr(struct fs *fs, struct fs_node node, const char *name, const v
 
 int local_removexattr(struct fs *fs, struct fs_node node, const char *name)
 {
-	(void)fs;
-	if (!local_keeps_xattr(name))
+	if (!local_keeps_xattr(fs, name))
 		return -EOPNOTSUPP;
 	return LOCAL_SYS(removexattr(local_proc_path(node).text, name));
 }

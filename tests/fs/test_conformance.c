@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "fs/layer.h"
+#include "fs/export.h"
 
 static char err[128]; /* why the last fs could not be made */
 
@@ -52,6 +53,64 @@ static int make_local_passthrough(const char *dir, struct fs **fs)
 	return make_local(dir, FS_MODEL_PASSTHROUGH, fs);
 }
 
+static int make_export(const char *dir, const struct fs_export *export, struct fs **fs)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int ret = fs_export_open(export, fd, fs, err, sizeof(err));
+
+	cleanup_close(&fd);
+	return ret;
+}
+
+static int make_passthrough(const char *dir, struct fs **fs)
+{
+	return make_export(dir, &(struct fs_export){.model = FS_MODEL_PASSTHROUGH}, fs);
+}
+
+static int make_mapped_xattr(const char *dir, struct fs **fs)
+{
+	return make_export(dir, &(struct fs_export){.model = FS_MODEL_MAPPED_XATTR}, fs);
+}
+
+/* What is the guest's 1 is the host's 100000, up to 65535; 0 becomes 100000, too, and what comes
+ * after that stays. */
+static int make_idmap(const char *dir, struct fs **fs)
+{
+	const struct fs_id_range map = {FS_ID_MAP, 0, 100000, 65536};
+
+	return make_export(
+		dir,
+		&(struct fs_export){.model = FS_MODEL_PASSTHROUGH, .uids = {map}, .gids = {map}},
+		fs);
+}
+
+static int make_squash(const char *dir, struct fs **fs)
+{
+	return make_export(dir,
+			   &(struct fs_export){.model = FS_MODEL_PASSTHROUGH,
+					       .squash = true,
+					       .squash_uid = 1000,
+					       .squash_gid = 1001},
+			   fs);
+}
+
+/* Everything that is not as without a choice, and fits together. */
+static int make_choosy(const char *dir, struct fs **fs)
+{
+	const struct fs_id_range map = {FS_ID_MAP, 0, 100000, 65536};
+
+	return make_export(dir,
+			   &(struct fs_export){.model = FS_MODEL_MAPPED_XATTR,
+					       .fmode = 0640,
+					       .dmode = 0750,
+					       .uids = {map},
+					       .gids = {map},
+					       .mounts = FS_MOUNTS_HIDE,
+					       .xattr_user = FS_XATTR_PREFIX,
+					       .xattr_security = FS_XATTR_DENY},
+			   fs);
+}
+
 /* Not without the rights, nor where openat2(2) is missing (valgrind before 3.21). */
 static bool can_make(const struct subject *which)
 {
@@ -87,9 +146,15 @@ int main(int argc, char **argv)
 		{"layer", true, make_layer},
 		{"local-none", root, make_local_none},
 		{"local-passthrough", true, make_local_passthrough},
+		{"export-passthrough", true, make_passthrough},
+		{"mapped-xattr", true, make_mapped_xattr},
+		{"idmap", true, make_idmap},
+		{"squash", false, make_squash},
+		{"choosy", true, make_choosy},
 	};
 	const struct subject ordinary[] = {
 		{"ordinary-local-none", false, make_local_none},
+		{"ordinary-mapped-xattr", true, make_mapped_xattr},
 	};
 	bool failed = run(argc, argv, subjects, countof(subjects));
 

@@ -18,7 +18,7 @@
 #include <sys/xattr.h>
 
 #include "common/util.h"
-#include "fs/fs.h"
+#include "fs/export.h"
 #include "tests/lib/test.h"
 
 #define KILLS 400
@@ -26,7 +26,7 @@
 #define LIFE_MAX 3000	  /* microseconds from a process's first step to its death */
 #define LINE 20000	  /* bytes of an append: several pages, so that it can be cut */
 #define LOG_MAX (8 << 20) /* then the log is looked through and cut off */
-#define ANYBODY ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
+#define SOMEBODY ((struct fs_cred){.uid = 1234, .gid = 5678})
 
 /* What outlives the processes. */
 struct arena {
@@ -36,6 +36,8 @@ struct arena {
 	bool has_xattrs;
 	struct fs_intent intents[STEPS];
 };
+
+static enum fs_model model;
 
 /* A process. */
 struct worker {
@@ -47,6 +49,22 @@ struct worker {
 
 /* ---- the steps ---- */
 
+/* What was made by halves would be the server's. */
+static int check_whole(struct worker *w, const char *name, uint32_t mode,
+		       const struct fs_intent *intent)
+{
+	struct fs_attr attr;
+	int ret = fs_lookup(w->fs, w->root, name, &attr);
+
+	if (fs_intent_begun(intent))
+		return 0;
+	if (ret == 0 && attr.mode != mode)
+		return -EPERM;
+	if (ret == 0 && model != FS_MODEL_NONE && (attr.uid != 1234 || attr.gid != 5678))
+		return -EOWNERDEAD;
+	return ret;
+}
+
 typedef int step_call(struct worker *w, uint32_t step, struct fs_intent *intent);
 
 static int step_mkdir(struct worker *w, uint32_t step, struct fs_intent *intent)
@@ -54,7 +72,7 @@ static int step_mkdir(struct worker *w, uint32_t step, struct fs_intent *intent)
 	struct fs_attr attr;
 
 	(void)step;
-	return fs_mkdir(w->fs, w->root, "dir", 03755, ANYBODY, &attr, intent);
+	return fs_mkdir(w->fs, w->root, "dir", 03755, SOMEBODY, &attr, intent);
 }
 
 static int step_create(struct worker *w, uint32_t step, struct fs_intent *intent)
@@ -62,7 +80,7 @@ static int step_create(struct worker *w, uint32_t step, struct fs_intent *intent
 	struct fs_node node;
 	struct fs_file file;
 	struct fs_attr attr;
-	int ret = fs_create(w->fs, w->root, "file", O_RDWR | O_EXCL, 0644, ANYBODY, &node, &file,
+	int ret = fs_create(w->fs, w->root, "file", O_RDWR | O_EXCL, 0644, SOMEBODY, &node, &file,
 			    &attr, intent);
 
 	(void)step;
@@ -127,7 +145,7 @@ static int step_symlink(struct worker *w, uint32_t step, struct fs_intent *inten
 	char target[32];
 
 	snprintf(target, sizeof(target), "%u", step);
-	return fs_symlink(w->fs, w->root, "symlink", target, ANYBODY, &attr, intent);
+	return fs_symlink(w->fs, w->root, "symlink", target, SOMEBODY, &attr, intent);
 }
 
 static int step_mknod(struct worker *w, uint32_t step, struct fs_intent *intent)
@@ -135,7 +153,7 @@ static int step_mknod(struct worker *w, uint32_t step, struct fs_intent *intent)
 	struct fs_attr attr;
 
 	(void)step;
-	return fs_mknod(w->fs, w->root, "fifo", S_IFIFO | 0644, 0, 0, ANYBODY, &attr, intent);
+	return fs_mknod(w->fs, w->root, "fifo", S_IFIFO | 0644, 0, 0, SOMEBODY, &attr, intent);
 }
 
 static int step_setxattr(struct worker *w, uint32_t step, struct fs_intent *intent)
@@ -154,26 +172,24 @@ static int step_removexattr(struct worker *w, uint32_t step, struct fs_intent *i
 
 static int step_rmdir(struct worker *w, uint32_t step, struct fs_intent *intent)
 {
-	struct fs_attr attr;
-	int ret = fs_lookup(w->fs, w->root, "dir", &attr);
+	int ret = check_whole(w, "dir", S_IFDIR | 03755, intent);
 
 	(void)step;
-	if (ret == 0 && (attr.mode & 07777) != 03755)
-		return -EPERM;
-	return ret && !fs_intent_begun(intent) ? ret
-					       : fs_unlink(w->fs, w->root, "dir", true, intent);
+	return ret ? ret : fs_unlink(w->fs, w->root, "dir", true, intent);
 }
 
-#define UNLINK(name)                                                                               \
+#define UNLINK(name, mode)                                                                         \
 	static int step_unlink_##name(struct worker *w, uint32_t step, struct fs_intent *intent)   \
 	{                                                                                          \
+		int ret = check_whole(w, #name, mode, intent);                                     \
+                                                                                                   \
 		(void)step;                                                                        \
-		return fs_unlink(w->fs, w->root, #name, false, intent);                            \
+		return ret ? ret : fs_unlink(w->fs, w->root, #name, false, intent);                \
 	}
-UNLINK(file)
-UNLINK(link)
-UNLINK(symlink)
-UNLINK(fifo)
+UNLINK(file, S_IFREG | 0644)
+UNLINK(link, S_IFREG | 0644)
+UNLINK(symlink, S_IFLNK | 0777)
+UNLINK(fifo, S_IFIFO | 0644)
 
 /* A round ends as it began, so every step of it succeeds once and not twice. */
 static step_call *const steps[] = {
@@ -191,7 +207,7 @@ static int worker_start(struct worker *w, const char *dir)
 	struct fs_node node;
 	struct fs_attr attr;
 	char err[128];
-	int ret = fs_local_create(fd, FS_MODEL_NONE, &w->fs, err, sizeof(err));
+	int ret = fs_export_open(&(struct fs_export){.model = model}, fd, &w->fs, err, sizeof(err));
 
 	if (ret == 0)
 		ret = fs_root(w->fs, &w->root, &attr);
@@ -277,7 +293,7 @@ static bool keeps_xattrs(const char *dir)
 	return setxattr(dir, "user.probe", "", 0, 0) == 0 && removexattr(dir, "user.probe") == 0;
 }
 
-static void every_step_happens_once(void)
+static void every_step_happens_once_in(enum fs_model which)
 {
 	char *dir = test_tmpdir(), *path;
 	struct arena *arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE,
@@ -286,6 +302,7 @@ static void every_step_happens_once(void)
 	uint32_t first = 0;
 	int fd;
 
+	model = which;
 	CU_ASSERT_FATAL(arena != MAP_FAILED);
 	CU_ASSERT_FATAL(asprintf(&path, "%s/log", dir) > 0);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -309,8 +326,20 @@ static void every_step_happens_once(void)
 	free(dir);
 }
 
+static void every_step_happens_once(void)
+{
+	every_step_happens_once_in(FS_MODEL_NONE);
+}
+
+static void every_step_happens_once_mapped_to_attributes(void)
+{
+	every_step_happens_once_in(FS_MODEL_MAPPED_XATTR);
+}
+
 static const struct test tests[] = {
 	{"every_step_happens_once", every_step_happens_once},
+	{"every_step_happens_once_mapped_to_attributes",
+	 every_step_happens_once_mapped_to_attributes},
 };
 
 int main(int argc, char **argv)
