@@ -316,7 +316,9 @@ int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, 
 {
 	const struct fs_export e = export_complete(export);
 	create_layer *const layers[] = {
-		e.model == FS_MODEL_MAPPED_XATTR ? mapped_xattr_create : NULL,
+		e.model == FS_MODEL_MAPPED_XATTR  ? mapped_xattr_create
+		: e.model == FS_MODEL_MAPPED_FILE ? mapped_file_create
+						  : NULL,
 		rules_create,
 		e.uids[0].kind || e.gids[0].kind ? idmap_create : NULL,
 	};

@@ -689,6 +689,8 @@ static const char *const model_names[] = {
 
 int fs_model_parse(const char *text, enum fs_model *model)
 {
+	if (strcmp(text, "mapped") == 0) /* QEMU's older name */
+		text = model_names[FS_MODEL_MAPPED_XATTR];
 	for (size_t i = 0; i < countof(model_names); i++) {
 		if (strcmp(text, model_names[i]) == 0) {
 			*model = (enum fs_model)i;

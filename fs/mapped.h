@@ -42,8 +42,9 @@ struct mapped_at {
 struct mapped;
 
 struct mapped_store {
-	/* `host`: the attributes below. What is not stored is no error. */
-	int (*load)(struct mapped *mapped, const struct mapped_at *at, const struct fs_attr *host,
+	/* `host`: the attributes below; what of the store itself can be seen in them is taken out.
+	 * What is not stored is no error. */
+	int (*load)(struct mapped *mapped, const struct mapped_at *at, struct fs_attr *host,
 		    struct mapped_attr *attr);
 	/* What `attr` has, and no more, replaces what is stored; the mode last. */
 	int (*save)(struct mapped *mapped, const struct mapped_at *at,

@@ -51,7 +51,7 @@ static int xattr_get_number(struct fs *fs, struct fs_node node, const char *name
 	return got < 0 ? got : 0;
 }
 
-static int xattr_load(struct mapped *mapped, const struct mapped_at *at, const struct fs_attr *host,
+static int xattr_load(struct mapped *mapped, const struct mapped_at *at, struct fs_attr *host,
 		      struct mapped_attr *attr)
 {
 	struct fs *below = layer_below(&mapped->layer.fs);

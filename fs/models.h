@@ -19,6 +19,9 @@ int local_export(int root_fd, const struct fs_export *export, struct fs **fs, ch
 int mapped_xattr_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 			size_t errlen);
 
+int mapped_file_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
+		       size_t errlen);
+
 /* Names of extended attributes; special files; umask. */
 int rules_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 		 size_t errlen);

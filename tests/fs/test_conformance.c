@@ -72,6 +72,11 @@ static int make_mapped_xattr(const char *dir, struct fs **fs)
 	return make_export(dir, &(struct fs_export){.model = FS_MODEL_MAPPED_XATTR}, fs);
 }
 
+static int make_mapped_file(const char *dir, struct fs **fs)
+{
+	return make_export(dir, &(struct fs_export){.model = FS_MODEL_MAPPED_FILE}, fs);
+}
+
 /* What is the guest's 1 is the host's 100000, up to 65535; 0 becomes 100000, too, and what comes
  * after that stays. */
 static int make_idmap(const char *dir, struct fs **fs)
@@ -148,6 +153,7 @@ int main(int argc, char **argv)
 		{"local-passthrough", true, make_local_passthrough},
 		{"export-passthrough", true, make_passthrough},
 		{"mapped-xattr", true, make_mapped_xattr},
+		{"mapped-file", true, make_mapped_file},
 		{"idmap", true, make_idmap},
 		{"squash", false, make_squash},
 		{"choosy", true, make_choosy},
@@ -155,6 +161,7 @@ int main(int argc, char **argv)
 	const struct subject ordinary[] = {
 		{"ordinary-local-none", false, make_local_none},
 		{"ordinary-mapped-xattr", true, make_mapped_xattr},
+		{"ordinary-mapped-file", true, make_mapped_file},
 	};
 	bool failed = run(argc, argv, subjects, countof(subjects));
 

@@ -336,10 +336,16 @@ static void every_step_happens_once_mapped_to_attributes(void)
 	every_step_happens_once_in(FS_MODEL_MAPPED_XATTR);
 }
 
+static void every_step_happens_once_mapped_to_files(void)
+{
+	every_step_happens_once_in(FS_MODEL_MAPPED_FILE);
+}
+
 static const struct test tests[] = {
 	{"every_step_happens_once", every_step_happens_once},
 	{"every_step_happens_once_mapped_to_attributes",
 	 every_step_happens_once_mapped_to_attributes},
+	{"every_step_happens_once_mapped_to_files", every_step_happens_once_mapped_to_files},
 };
 
 int main(int argc, char **argv)

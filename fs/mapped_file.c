@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * mapped_file.c - the ownership model mapped-file: attributes of the guest's in files beside the
+ * host's objects, as QEMU has them, for file systems without extended attributes.
+ *
+ * NAME's stand in .virtfs_metadata/NAME of its directory, those of the export's root in its
+ * .virtfs_metadata_root: lines like "virtfs.uid=0", decimal. All names of one object share one
+ * such file by hard links. No guest can name these files, nor sees them.
+ *
+ * They follow the objects: first something happens to the object, then the same to its file, which
+ * finish() makes up for after a death. A file is replaced at once, under a name that no object can
+ * have; or where it has several names, and must not lose them, written by one call. Whoever changes
+ * something holds the lock; other processes of the same tree do not know it, so of two changes of
+ * one object's attributes in one moment, one may be lost.
+ *
+ * An object's attributes take finding its name first, and five more system calls with their
+ * closing: this is the slow model. Of an object that has no name any more they are remembered; not
+ * beyond the death of the process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/crash.h"
+#include "fs/mapped.h"
+#include "fs/models.h"
+
+#define META ".virtfs_metadata"
+#define ROOT_META ".virtfs_metadata_root"
+#define META_NEW META /* in META: a file that is being written */
+#define META_SIZE 512 /* of which four lines take 100 */
+#define GHOSTS 256
+
+#define SERVER ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
+
+/* An object that has lost a name. */
+struct ghost {
+	uint64_t path; /* 0: none */
+	struct mapped_attr attr;
+};
+
+struct mapped_file {
+	struct mapped mapped;
+	pthread_mutex_t lock; /* of all files, and what follows */
+	struct ghost ghosts[GHOSTS];
+	unsigned next_ghost;
+};
+
+static struct mapped_file *file_of(struct fs *fs)
+{
+	return (struct mapped_file *)(void *)fs;
+}
+
+static void unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+/* Until the end of the scope. */
+#define HOLD(fs)                                                                                   \
+	__attribute__((cleanup(unlock))) pthread_mutex_t *held = &file_of(fs)->lock;               \
+	pthread_mutex_lock(held)
+
+static bool is_meta(const char *name)
+{
+	return strcmp(name, META) == 0 || strcmp(name, ROOT_META) == 0;
+}
+
+/* ---- where a file is ---- */
+
+/* The directory of an object's file, and its name there. */
+struct meta {
+	struct fs *below;
+	struct fs_node dir;  /* the object's, when we pinned it */
+	struct fs_node home; /* where the file is; FS_NO_NODE: there is no such directory yet */
+	char name[FS_NAME_MAX + 1];
+	bool root;
+};
+
+static void meta_end(struct meta *meta)
+{
+	fs_forget(meta->below, meta->home);
+	fs_forget(meta->below, meta->dir);
+}
+
+#define _meta_ __attribute__((cleanup(meta_end)))
+
+/* For `name` in `dir`. */
+static int meta_at(struct meta *meta, struct fs *below, struct fs_node dir, const char *name)
+{
+	struct fs_attr attr;
+	int ret = fs_walk(below, dir, META, &meta->home, &attr);
+
+	meta->below = below;
+	meta->dir = FS_NO_NODE;
+	meta->root = false;
+	strcpy(meta->name, name);
+	if (ret == 0 && !S_ISDIR(meta->home.type))
+		ret = -ENOTDIR;
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* For an object wherever it is. ENOENT: nowhere, or so deep that its place has no path. */
+static int meta_of(struct meta *meta, struct fs *below, struct fs_node node)
+{
+	char name[FS_NAME_MAX + 1];
+	struct fs_node dir;
+	int ret = fs_parent(below, node, &dir, name);
+
+	*meta = (struct meta){.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
+	if (ret)
+		return ret == -ENAMETOOLONG ? -ENOENT : ret;
+	if (strcmp(name, "/") == 0) {
+		meta->root = true;
+		meta->home = dir;
+		strcpy(meta->name, ROOT_META);
+		return 0;
+	}
+	ret = meta_at(meta, below, dir, name);
+	meta->dir = dir;
+	return ret;
+}
+
+static int meta_find(struct meta *meta, struct mapped *m, const struct mapped_at *at)
+{
+	struct fs *below = layer_below(&m->layer.fs);
+
+	return at->name ? meta_at(meta, below, at->dir, at->name) : meta_of(meta, below, at->node);
+}
+
+/* The directory for files of objects in `dir`, made if need be. */
+static int meta_home(struct fs *below, struct fs_node dir, struct fs_node *home)
+{
+	struct fs_attr attr;
+	int ret = fs_mkdir(below, dir, META, 0700, SERVER, &attr, NULL);
+
+	*home = FS_NO_NODE;
+	if (ret && ret != -EEXIST)
+		return ret;
+	ret = fs_walk(below, dir, META, home, &attr);
+	return ret == 0 && !S_ISDIR(home->type) ? -ENOTDIR : ret;
+}
+
+/* ---- what a file says ---- */
+
+struct line {
+	const char *key;
+	uint32_t bit;
+};
+
+static const struct line lines[] = {
+	{"virtfs.uid=", MAPPED_UID},
+	{"virtfs.gid=", MAPPED_GID},
+	{"virtfs.mode=", MAPPED_MODE},
+	{"virtfs.rdev=", MAPPED_RDEV},
+};
+
+static void parse_line(const char *text, struct mapped_attr *attr)
+{
+	for (size_t i = 0; i < countof(lines); i++) {
+		size_t length = strlen(lines[i].key);
+		uint32_t value;
+
+		if (strncmp(text, lines[i].key, length) != 0)
+			continue;
+		value = (uint32_t)strtol(text + length, NULL, 10);
+		attr->has |= lines[i].bit;
+		if (lines[i].bit == MAPPED_UID)
+			attr->uid = value;
+		else if (lines[i].bit == MAPPED_GID)
+			attr->gid = value;
+		else if (lines[i].bit == MAPPED_MODE)
+			attr->mode = value;
+		else
+			attr->rdev = value;
+	}
+}
+
+static void parse(char *text, struct mapped_attr *attr)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL)
+		parse_line(line, attr);
+}
+
+/* As QEMU prints it: everything is an int. */
+static size_t format(const struct mapped_attr *attr, char text[META_SIZE])
+{
+	const uint32_t values[] = {attr->uid, attr->gid, attr->mode, (uint32_t)attr->rdev};
+	size_t length = 0;
+
+	for (size_t i = 0; i < countof(lines); i++) {
+		if (attr->has & lines[i].bit)
+			length += (size_t)snprintf(text + length, META_SIZE - length, "%s%d\n",
+						   lines[i].key, (int32_t)values[i]);
+	}
+	return length;
+}
+
+/* No file is as good as an empty one. */
+static int meta_read(const struct meta *meta, struct mapped_attr *attr)
+{
+	char text[META_SIZE + 1];
+	struct fs_node node;
+	struct fs_attr found;
+	struct fs_file file;
+	ssize_t n;
+	int ret;
+
+	if (meta->home.id < 0)
+		return 0;
+	ret = fs_walk(meta->below, meta->home, meta->name, &node, &found);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = fs_open(meta->below, node, O_RDONLY, &file);
+	fs_forget(meta->below, node);
+	if (ret)
+		return ret;
+	n = fs_read(meta->below, file, text, META_SIZE, 0, false);
+	fs_close(meta->below, file);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	parse(text, attr);
+	return 0;
+}
+
+static int put_text(struct fs *below, struct fs_file file, const char *text, size_t length)
+{
+	ssize_t n = fs_write(below, file, text, length, 0, NULL);
+
+	return n < 0 ? (int)n : (size_t)n == length ? 0 : -ENOSPC;
+}
+
+/* Of several names: what is too long becomes empty lines first, and is cut off then; so whoever
+ * comes in between reads nothing old. */
+static int meta_write_shared(const struct meta *meta, struct fs_node node, uint64_t size,
+			     const char *text, size_t length)
+{
+	const struct fs_setattr cut = {.valid = FS_SET_SIZE, .size = length};
+	char padded[META_SIZE];
+	struct fs_file file;
+	int ret = fs_open(meta->below, node, O_WRONLY, &file);
+
+	if (ret)
+		return ret;
+	memset(padded, '\n', sizeof(padded));
+	memcpy(padded, text, length);
+	ret = put_text(meta->below, file, padded,
+		       size <= length	       ? length
+		       : size < sizeof(padded) ? (size_t)size
+					       : sizeof(padded));
+	CRASH_POINT();
+	if (ret == 0 && size > length)
+		ret = fs_setattr(meta->below, node, file, &cut);
+	fs_close(meta->below, file);
+	return ret;
+}
+
+/* What a dead process left under this name is written over. */
+static int meta_replace(const struct meta *meta, struct fs_node home, const char *text,
+			size_t length)
+{
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+	int ret = fs_create(meta->below, home, META_NEW, O_WRONLY | O_TRUNC, 0600, SERVER, &node,
+			    &file, &attr, NULL);
+
+	if (ret)
+		return ret;
+	ret = put_text(meta->below, file, text, length);
+	fs_close(meta->below, file);
+	fs_forget(meta->below, node);
+	CRASH_POINT();
+	if (ret == 0)
+		ret = fs_rename(meta->below, home, META_NEW, meta->home, meta->name, NULL);
+	if (ret)
+		fs_unlink(meta->below, home, META_NEW, false, NULL);
+	CRASH_POINT();
+	return ret;
+}
+
+static int meta_write(struct meta *meta, struct fs_node dir, const struct mapped_attr *attr)
+{
+	struct fs_node old = FS_NO_NODE, home = meta->home;
+	char text[META_SIZE];
+	size_t length = format(attr, text);
+	struct fs_attr found = {.nlink = 0};
+	int ret = 0;
+
+	if (meta->home.id >= 0)
+		ret = fs_walk(meta->below, meta->home, meta->name, &old, &found);
+	if (ret == -ENOENT)
+		ret = 0;
+	if (ret == 0 && S_ISREG(found.mode) && found.nlink > 1) {
+		ret = meta_write_shared(meta, old, found.size, text, length);
+		fs_forget(meta->below, old);
+		return ret;
+	}
+	fs_forget(meta->below, old);
+	if (ret == 0 && (meta->root || home.id < 0))
+		ret = meta_home(meta->below, meta->root ? meta->home : dir, &home);
+	if (ret)
+		return ret;
+	if (!meta->root)
+		meta->home = home;
+	ret = meta_replace(meta, home, text, length);
+	if (meta->root)
+		fs_forget(meta->below, home);
+	return ret;
+}
+
+/* ---- the store ---- */
+
+static struct ghost *find_ghost(struct mapped_file *f, uint64_t path)
+{
+	for (unsigned i = 0; i < GHOSTS; i++) {
+		if (f->ghosts[i].path == path)
+			return &f->ghosts[i];
+	}
+	return NULL;
+}
+
+static void merge(struct mapped_attr *into, const struct mapped_attr *attr)
+{
+	into->has |= attr->has;
+	if (attr->has & MAPPED_UID)
+		into->uid = attr->uid;
+	if (attr->has & MAPPED_GID)
+		into->gid = attr->gid;
+	if (attr->has & MAPPED_MODE)
+		into->mode = attr->mode;
+	if (attr->has & MAPPED_RDEV)
+		into->rdev = attr->rdev;
+}
+
+/* `always`: also of an object that is none yet. */
+static void haunt(struct mapped_file *f, uint64_t path, const struct mapped_attr *attr, bool always)
+{
+	struct ghost *ghost = find_ghost(f, path);
+
+	if (!ghost && !always)
+		return;
+	if (!ghost) {
+		ghost = &f->ghosts[f->next_ghost++ % GHOSTS];
+		*ghost = (struct ghost){.path = path};
+	}
+	merge(&ghost->attr, attr);
+}
+
+/* The guest is not to count the directory of our files. */
+static void hide_link(struct mapped *m, const struct mapped_at *at, struct fs_attr *host)
+{
+	struct fs_attr attr;
+
+	if (S_ISDIR(host->mode) && host->nlink > 2 &&
+	    fs_lookup(layer_below(&m->layer.fs), at->node, META, &attr) == 0)
+		host->nlink--;
+}
+
+static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_attr *host,
+		     struct mapped_attr *attr)
+{
+	struct mapped_file *f = file_of(&m->layer.fs);
+	_meta_ struct meta meta;
+	struct ghost *ghost;
+	int ret = meta_find(&meta, m, at);
+
+	hide_link(m, at, host);
+	if (ret != -ENOENT)
+		return ret ? ret : meta_read(&meta, attr);
+	pthread_mutex_lock(&f->lock);
+	ghost = find_ghost(f, host->path);
+	if (ghost)
+		*attr = ghost->attr;
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* With the lock held. */
+static int file_save_held(struct mapped *m, const struct mapped_at *at,
+			  const struct mapped_attr *attr)
+{
+	struct mapped_attr all = {.has = 0};
+	_meta_ struct meta meta;
+	struct fs_attr host;
+	int ret = fs_getattr(layer_below(&m->layer.fs), at->node, &host);
+	int found = meta_find(&meta, m, at);
+
+	if (ret == 0)
+		haunt(file_of(&m->layer.fs), host.path, attr, found == -ENOENT);
+	if (ret == 0)
+		ret = found == -ENOENT ? 0 : found;
+	if (ret || found)
+		return ret;
+	/* Of a new object all is said; there may be a dead one's file. */
+	if (!at->name)
+		ret = meta_read(&meta, &all);
+	merge(&all, attr);
+	return ret ? ret : meta_write(&meta, at->name ? at->dir : meta.dir, &all);
+}
+
+static int file_save(struct mapped *m, const struct mapped_at *at, const struct mapped_attr *attr)
+{
+	HOLD(&m->layer.fs);
+
+	return file_save_held(m, at, attr);
+}
+
+/* ---- files that follow their objects ---- */
+
+/* Sees that the object at a name has a file that says everything, to be moved or linked. */
+static int ensure(struct fs *fs, struct fs_node dir, const char *name)
+{
+	struct mapped_at at = {.dir = dir, .name = name};
+	struct mapped_attr attr = {.has = 0};
+	_meta_ struct meta meta;
+	struct fs_attr host;
+	int ret = meta_at(&meta, layer_below(fs), dir, name);
+
+	if (ret == 0)
+		ret = meta_read(&meta, &attr);
+	if (ret || (attr.has & MAPPED_MODE))
+		return ret;
+	ret = fs_walk(meta.below, dir, name, &at.node, &host);
+	if (ret)
+		return ret;
+	attr = (struct mapped_attr){
+		.has = MAPPED_MODE | attr.has,
+		.uid = attr.uid,
+		.gid = attr.gid,
+		.mode = host.mode,
+		.rdev = attr.rdev,
+	};
+	ret = meta_write(&meta, dir, &attr);
+	fs_forget(meta.below, at.node);
+	return ret;
+}
+
+static void drop(struct fs *fs, struct fs_node dir, const char *name)
+{
+	_meta_ struct meta meta;
+
+	if (meta_at(&meta, layer_below(fs), dir, name) == 0 && meta.home.id >= 0)
+		fs_unlink(meta.below, meta.home, name, false, NULL);
+}
+
+static int move(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
+		const char *newname)
+{
+	struct fs *below = layer_below(fs);
+	_meta_ struct meta from;
+	struct fs_attr attr;
+	struct fs_node home = FS_NO_NODE;
+	int ret = meta_at(&from, below, olddir, oldname);
+
+	if (ret || from.home.id < 0 || fs_lookup(below, from.home, oldname, &attr) == -ENOENT)
+		return ret;
+	ret = meta_home(below, newdir, &home);
+	if (ret == 0)
+		ret = fs_rename(below, from.home, oldname, home, newname, NULL);
+	fs_forget(below, home);
+	return ret;
+}
+
+/* The new name's file is the old one's, by one more name. */
+static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	struct fs *below = layer_below(fs);
+	struct fs_node home = FS_NO_NODE, file = FS_NO_NODE;
+	_meta_ struct meta from;
+	struct fs_attr attr, there;
+	int ret = meta_of(&from, below, node);
+
+	if (ret == 0 && from.home.id < 0)
+		ret = -ENOENT;
+	if (ret == 0)
+		ret = fs_walk(below, from.home, from.name, &file, &attr);
+	if (ret == 0)
+		ret = meta_home(below, dir, &home);
+	if (ret == 0 && fs_lookup(below, home, name, &there) == 0 && there.path != attr.path)
+		ret = fs_unlink(below, home, name, false, NULL);
+	CRASH_POINT();
+	if (ret == 0)
+		ret = fs_link(below, file, home, name, NULL);
+	fs_forget(below, file);
+	fs_forget(below, home);
+	return ret == -EEXIST || ret == -ENOENT ? 0 : ret;
+}
+
+static bool count_others(void *arg, const struct fs_dirent *entry)
+{
+	bool *others = arg;
+
+	if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0 &&
+	    strcmp(entry->name, META) != 0)
+		*others = true;
+	return !*others;
+}
+
+#define SWEEP_NAMES 64
+
+struct sweep {
+	char names[SWEEP_NAMES][FS_NAME_MAX + 1];
+	unsigned count;
+};
+
+static bool collect(void *arg, const struct fs_dirent *entry)
+{
+	struct sweep *sweep = arg;
+
+	if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
+		return true;
+	if (sweep->count == SWEEP_NAMES)
+		return false;
+	strcpy(sweep->names[sweep->count++], entry->name);
+	return true;
+}
+
+/* Removes files that no object is left for. */
+static int sweep_home(struct fs *below, struct fs_node home)
+{
+	_cleanup_free_ struct sweep *sweep = calloc(1, sizeof(*sweep));
+	struct fs_file dir;
+	int ret = sweep ? fs_open(below, home, O_RDONLY, &dir) : -ENOMEM;
+
+	if (ret)
+		return ret;
+	do {
+		sweep->count = 0;
+		ret = fs_readdir(below, dir, 0, sizeof(*sweep), collect, sweep);
+		for (unsigned i = 0; i < sweep->count && ret == 0; i++)
+			ret = fs_unlink(below, home, sweep->names[i], false, NULL);
+	} while (ret == 0 && sweep->count > 0);
+	fs_close(below, dir);
+	return ret;
+}
+
+/* So that the host can remove or replace directory `node`, which the guest sees empty. */
+static int clear(struct fs *fs, struct fs_node node)
+{
+	struct fs *below = layer_below(fs);
+	bool others = false;
+	struct fs_node home;
+	struct fs_attr attr;
+	struct fs_file dir;
+	int ret = fs_open(below, node, O_RDONLY, &dir);
+
+	if (ret)
+		return ret;
+	ret = fs_readdir(below, dir, 0, 4096, count_others, &others);
+	fs_close(below, dir);
+	if (ret || others)
+		return ret ? ret : -ENOTEMPTY;
+	ret = fs_walk(below, node, META, &home, &attr);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = S_ISDIR(home.type) ? sweep_home(below, home) : -ENOTDIR;
+	fs_forget(below, home);
+	CRASH_POINT();
+	return ret ? ret : fs_unlink(below, node, META, true, NULL);
+}
+
+/* ---- slots ---- */
+
+static int file_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+		     struct fs_attr *attr)
+{
+	return is_meta(name) ? -EINVAL : mapped_walk(fs, dir, name, node, attr);
+}
+
+static int file_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
+{
+	return is_meta(name) ? -EINVAL : mapped_lookup(fs, dir, name, attr);
+}
+
+static int file_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
+		       uint32_t mode, struct fs_cred cred, struct fs_node *node,
+		       struct fs_file *file, struct fs_attr *attr)
+{
+	if (is_meta(name))
+		return -EINVAL;
+	return mapped_create(fs, dir, name, flags, mode, cred, node, file, attr);
+}
+
+static int file_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		      struct fs_cred cred, struct fs_attr *attr)
+{
+	return is_meta(name) ? -EINVAL : mapped_mkdir(fs, dir, name, mode, cred, attr);
+}
+
+static int file_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+			struct fs_cred cred, struct fs_attr *attr)
+{
+	return is_meta(name) ? -EINVAL : mapped_symlink(fs, dir, name, target, cred, attr);
+}
+
+static int file_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+		      uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
+{
+	return is_meta(name) ? -EINVAL
+			     : mapped_mknod(fs, dir, name, mode, major, minor, cred, attr);
+}
+
+static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	struct fs *below = layer_below(fs);
+	char oldname[FS_NAME_MAX + 1];
+	struct fs_node olddir;
+	int ret;
+	HOLD(fs);
+
+	if (is_meta(name))
+		return -EINVAL;
+	ret = fs_parent(below, node, &olddir, oldname);
+	if (ret == 0)
+		ret = ensure(fs, olddir, oldname);
+	fs_forget(below, olddir);
+	if (ret == 0)
+		ret = fs_link(below, node, dir, name, NULL);
+	CRASH_POINT();
+	return ret ? ret : share(fs, node, dir, name);
+}
+
+/* What stands at the new name and is to be replaced, if it is a directory as the old one. */
+static int clear_victim(struct fs *fs, const struct fs_attr *old, struct fs_node dir,
+			const char *name)
+{
+	struct fs_node node;
+	struct fs_attr attr;
+	int ret = fs_walk(layer_below(fs), dir, name, &node, &attr);
+
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	if (S_ISDIR(attr.mode) && S_ISDIR(old->mode) && attr.path != old->path)
+		ret = clear(fs, node);
+	fs_forget(layer_below(fs), node);
+	return ret;
+}
+
+static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
+		       struct fs_node newdir, const char *newname)
+{
+	struct fs *below = layer_below(fs);
+	struct fs_attr old;
+	int ret;
+	HOLD(fs);
+
+	if (is_meta(oldname) || is_meta(newname))
+		return -EINVAL;
+	ret = fs_lookup(below, olddir, oldname, &old);
+	if (ret == 0)
+		ret = clear_victim(fs, &old, newdir, newname);
+	if (ret == 0)
+		ret = ensure(fs, olddir, oldname);
+	if (ret == 0)
+		ret = fs_rename(below, olddir, oldname, newdir, newname, NULL);
+	CRASH_POINT();
+	if (ret || fs_lookup(below, olddir, oldname, &old) != -ENOENT)
+		return ret;
+	return move(fs, olddir, oldname, newdir, newname);
+}
+
+static int file_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
+{
+	struct mapped_file *f = file_of(fs);
+	struct fs *below = layer_below(fs);
+	struct mapped_at at = {.dir = dir, .name = name};
+	struct mapped_attr attr = {.has = 0};
+	struct fs_attr host;
+	int ret = is_meta(name) ? -EINVAL : fs_walk(below, dir, name, &at.node, &host);
+
+	if (ret)
+		return ret;
+	ret = f->mapped.store->load(&f->mapped, &at, &host, &attr);
+	pthread_mutex_lock(&f->lock);
+	if (ret == 0 && rmdir && S_ISDIR(host.mode))
+		ret = clear(fs, at.node);
+	if (ret == 0)
+		ret = fs_unlink(below, dir, name, rmdir, NULL);
+	CRASH_POINT();
+	if (ret == 0) {
+		haunt(f, host.path, &attr, true);
+		drop(fs, dir, name);
+	}
+	pthread_mutex_unlock(&f->lock);
+	fs_forget(below, at.node);
+	return ret;
+}
+
+/* A name that nobody can have is not tried by the next either. */
+static int file_finish(struct fs *fs, const struct fs_begun *begun)
+{
+	struct fs *below = layer_below(fs);
+	struct fs_attr attr, linked;
+	int found;
+	HOLD(fs);
+
+	if (is_meta(begun->name))
+		return -EINVAL;
+	found = fs_lookup(below, begun->dir, begun->name, &attr);
+	switch (begun->kind) {
+	case FS_BEGUN_LINK:
+		if (found == 0 && fs_getattr(below, begun->node, &linked) == 0 &&
+		    linked.path == attr.path)
+			return share(fs, begun->node, begun->dir, begun->name);
+		return 0;
+	case FS_BEGUN_RENAME:
+		if (found == -ENOENT)
+			return move(fs, begun->dir, begun->name, begun->newdir, begun->newname);
+		return 0;
+	case FS_BEGUN_UNLINK:
+		if (found == -ENOENT)
+			drop(fs, begun->dir, begun->name);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int file_finish_any(struct fs *fs, const struct fs_begun *begun)
+{
+	if (begun->kind == FS_BEGUN_MAKE)
+		return is_meta(begun->name) ? -EINVAL : mapped_finish_made(fs, begun);
+	return file_finish(fs, begun);
+}
+
+struct file_listing {
+	fs_emit *emit;
+	void *arg;
+};
+
+static bool file_emit(void *arg, const struct fs_dirent *entry)
+{
+	const struct file_listing *listing = arg;
+
+	return is_meta(entry->name) || listing->emit(listing->arg, entry);
+}
+
+static int file_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size,
+			fs_emit *emit, void *arg)
+{
+	struct file_listing listing = {.emit = emit, .arg = arg};
+
+	return mapped_readdir(fs, dir, offset, size, file_emit, &listing);
+}
+
+static void file_destroy(struct fs *fs)
+{
+	pthread_mutex_destroy(&file_of(fs)->lock);
+	layer_destroy(fs);
+}
+
+int mapped_file_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
+		       size_t errlen)
+{
+	static const struct mapped_store store = {.load = file_load, .save = file_save};
+	static const struct fs_ops ops = {
+		.name = "mapped-file",
+		.destroy = file_destroy,
+		.root = mapped_root,
+		.walk = file_walk,
+		.lookup = file_lookup,
+		.restore = mapped_restore,
+		.getattr = mapped_getattr,
+		.setattr = mapped_setattr,
+		.readlink = mapped_readlink,
+		.pin = mapped_pin,
+		.create = file_create,
+		.mkdir = file_mkdir,
+		.symlink = file_symlink,
+		.mknod = file_mknod,
+		.link = file_link,
+		.rename = file_rename,
+		.unlink = file_unlink,
+		.finish = file_finish_any,
+		.readdir = file_readdir,
+	};
+	struct mapped_file *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&f->lock, NULL);
+	f->mapped.store = &store;
+	mapped_set_modes(&f->mapped, export);
+	layer_init(&f->mapped.layer, below, &ops);
+	*fs = &f->mapped.layer.fs;
+	return 0;
+}
