@@ -25,8 +25,9 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "fs/fs.h"
+#include "fs/export.h"
 #include "proto/session.h"
+#include "xen9pfsd/export_args.h"
 #include "xen9pfsd/runner.h"
 
 #define BACKLOG 64
@@ -34,15 +35,14 @@
 #define LINGER_MS 1000 /* for requests that are with the storage at the end */
 
 struct options {
-	const char *listen, *path, *security_model;
-	bool readonly;
+	const char *listen, *path;
 	uint32_t msize;
 	enum log_level log_level;
 };
 
 struct server {
 	struct options options;
-	enum fs_model model;
+	struct fs_export export;
 	struct fs *fs;
 	struct runner *runner;
 	struct runner_source listener, signals;
@@ -249,7 +249,7 @@ static void connection_ready(struct runner_source *source, uint32_t events)
 static void connection_create(struct server *server, int fd)
 {
 	const struct session_config config = {
-		.readonly = server->options.readonly,
+		.readonly = server->export.readonly,
 		.msize_max = server->options.msize,
 		.evict_at = server->evict_at,
 	};
@@ -374,7 +374,7 @@ static int open_export(struct server *server, char *err, size_t errlen)
 		snprintf(err, errlen, "--path %s: %s", o->path, strerror(errno));
 		return -errno;
 	}
-	return fs_local_create(root, server->model, &server->fs, err, errlen);
+	return fs_export_open(&server->export, root, &server->fs, err, errlen);
 }
 
 /* Before there are threads: they take the mask from the one that makes them. */
@@ -435,19 +435,26 @@ static void finish(struct server *server)
 #define OPTION_PATH 'p'
 #define OPTION_LISTEN 'L'
 #define OPTION_MODEL 's'
-#define OPTION_READONLY 'r'
 #define OPTION_MSIZE 'm'
 #define OPTION_LOG_LEVEL 'l'
 
 static const struct argp_option option_table[] = {
 	{"listen", OPTION_LISTEN, "WHERE", 0, "unix:PATH or tcp:ADDR:PORT", 0},
 	{"path", OPTION_PATH, "DIR", 0, "Directory to export", 0},
-	{"security-model", OPTION_MODEL, "MODEL", 0, "none (default) or passthrough", 0},
-	{"readonly", OPTION_READONLY, NULL, 0, "Refuse all changes", 0},
+	{"security-model", OPTION_MODEL, "MODEL", 0, "The same as --ownership", 0},
 	{"msize", OPTION_MSIZE, "BYTES", 0, "Largest message, 4096 to 1048576 (default)", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
 	{0},
 };
+
+static void set_export(struct server *server, const char *name, const char *value,
+		       struct argp_state *state)
+{
+	char text[256];
+
+	if (fs_export_set(&server->export, name, value, text, sizeof(text)) < 0)
+		argp_error(state, "--%s", text);
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -463,11 +470,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->path = arg;
 		return 0;
 	case OPTION_MODEL:
-		if (fs_model_parse(arg, &server->model) < 0)
-			argp_error(state, "--security-model %s: none or passthrough", arg);
-		return 0;
-	case OPTION_READONLY:
-		o->readonly = true;
+		set_export(server, "ownership", arg, state);
 		return 0;
 	case OPTION_MSIZE:
 		o->msize = (uint32_t)strtoul(arg, &end, 10);
@@ -484,7 +487,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--listen and --path are needed");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	if (export_args_name(key) == NULL)
+		return ARGP_ERR_UNKNOWN;
+	set_export(server, export_args_name(key), export_args_value(arg), state);
+	return 0;
 }
 
 /* What requests under way and the rest of the process need stays free. */
@@ -499,8 +505,9 @@ const char *argp_program_version = "xen9pfs-serve (" PACKAGE_STRING ")";
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = option_table,
+	struct argp_option options[countof(option_table) + EXPORT_ARGS_MAX];
+	const struct argp argp = {
+		.options = options,
 		.parser = parse_option,
 		.doc = "Serves a directory over 9P2000.L on a socket, for tests and debugging.\v"
 		       "There is no authentication: whoever can connect may do everything.",
@@ -511,6 +518,7 @@ int main(int argc, char **argv)
 	char text[256];
 	struct rlimit files;
 
+	export_args_append(options, option_table);
 	argp_parse(&argp, argc, argv, 0, NULL, &server);
 	log_init("xen9pfs-serve", "", server.options.log_level);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -44,6 +44,7 @@ struct backend {
 	bool removed;			       /* the toolstack takes it away: that never reverts */
 	bool detached;			       /* the administrator did: until it is made anew */
 	struct control_start start;	       /* of the present or last round */
+	const char *share_name;		       /* section of the configuration, or NULL */
 	int root;			       /* the export, checked at publishing; -1 */
 	char complaint[CONTROL_TEXT_MAX + 64]; /* last one logged: each is logged once */
 

@@ -139,15 +139,32 @@ static int check_identity(struct backend *b, const char *dir)
 	return 0;
 }
 
+/* In a driver domain names of guests cannot be read. */
+static void read_or_empty(struct backend *b, const char *dir, const char *key, char *buf,
+			  size_t size)
+{
+	if (nodes_read(b->env->store, dir, key, buf, size) < 0)
+		buf[0] = '\0';
+}
+
 int backend_read_model(struct backend *b)
 {
-	char dir[STORE_PATH_MAX], model[64];
+	char dir[STORE_PATH_MAX], home[STORE_PATH_MAX], model[64], text[STORE_VALUE_MAX];
+	char path[STORE_VALUE_MAX], guest[256], tag[256];
+	struct policy_device device = {.domid = b->domid, .path = path, .guest = guest, .tag = tag};
 
 	backend_dir(b, dir);
+	snprintf(home, sizeof(home), "/local/domain/%u", b->domid);
 	if (nodes_read(b->env->store, dir, "security_model", model, sizeof(model)) < 0 ||
-	    fs_model_parse(model, &b->start.model) < 0)
-		return backend_complain(b, "%s/security_model is neither none nor passthrough",
-					dir);
+	    fs_model_parse(model, &device.model) < 0)
+		return backend_complain(b, "%s/security_model is none of ours", dir);
+	read_or_empty(b, dir, "path", path, sizeof(path));
+	read_or_empty(b, home, "name", guest, sizeof(guest));
+	read_or_empty(b, b->front, "tag", tag, sizeof(tag));
+	if (policy_export(b->env->config, &device, &b->start.export, &b->share_name, text,
+			  sizeof(text)) < 0)
+		return backend_complain(b, "refused: %s", text);
+	b->start.model = b->start.export.model;
 	return 0;
 }
 
@@ -185,8 +202,10 @@ int backend_publish(struct backend *b, enum xenbus_state seen)
 		return err;
 	if (err < 0)
 		return backend_complain(b, "cannot write %s: %s", dir, strerror(-err));
-	process_say(&b->process, LOG_LEVEL_INFO, "exports %s, security model %s", path,
-		    fs_model_name(b->start.model));
+	process_say(&b->process, LOG_LEVEL_INFO, "exports %s, security model %s%s%s%s", path,
+		    fs_model_name(b->start.model), b->start.export.readonly ? ", read-only" : "",
+		    b->share_name != NULL ? ", share " : "",
+		    b->share_name != NULL ? b->share_name : "");
 	b->wrote = XenbusStateInitWait;
 	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "common/util.h"
 #include "xen9pfsd/control.h"
+#include "xen9pfsd/export_args.h"
 
 #define OPTION_EXPORT 'e'
 #define OPTION_KIND 'k'
@@ -129,6 +130,63 @@ static int set_log_level(struct reading *r, const char *value)
 	return 0;
 }
 
+/* ---- exports ---- */
+
+struct config_setting {
+	const char *name; /* of fs_export_options */
+	char *value;
+};
+
+static int set_export_option(struct reading *r, struct fs_export *export, bool *fixes_model,
+			     const char *name, const char *value)
+{
+	char text[256];
+
+	if (fs_export_set(export, name, value, text, sizeof(text)) < 0)
+		return complain(r, "%s", text);
+	if (strcmp(name, "ownership") == 0)
+		*fixes_model = true;
+	return 0;
+}
+
+static int set_default(struct reading *r, const char *name, const char *value)
+{
+	return set_export_option(r, &r->config->export, &r->config->fixes_model, name, value);
+}
+
+/* When all is read: what the section does not say is as at top level. */
+static int finish_share(struct reading *r, struct config_share *share)
+{
+	char text[256];
+	int err = 0;
+
+	share->export = r->config->export;
+	share->fixes_model = r->config->fixes_model;
+	for (size_t i = 0; i < share->setting_count && err == 0; i++)
+		err = set_export_option(r, &share->export, &share->fixes_model,
+					share->settings[i].name, share->settings[i].value);
+	if (err == 0 && share->fixes_model &&
+	    fs_export_check(&share->export, text, sizeof(text)) < 0)
+		err = complain(r, "share \"%s\": %s", share->name, text);
+	return err;
+}
+
+static int finish_exports(struct reading *r)
+{
+	struct config *c = r->config;
+	char text[256];
+
+	if (c->fixes_model && fs_export_check(&c->export, text, sizeof(text)) < 0)
+		return complain(r, "%s", text);
+	for (size_t i = 0; i < c->share_count; i++) {
+		int err = finish_share(r, &c->shares[i]);
+
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 /* ---- the file ---- */
 
 /* libconfuse's error callback has no argument of ours. */
@@ -154,6 +212,94 @@ static int set_list(struct reading *r, cfg_t *cfg, const char *name,
 	return err;
 }
 
+/* The value of an option of an export: a list is written with commas. NULL: not given; or there is
+ * no memory, and that has been said. */
+static char *joined(struct reading *r, cfg_t *cfg, const char *name)
+{
+	unsigned count = cfg_size(cfg, name);
+	size_t size = 1;
+	char *value;
+
+	for (unsigned i = 0; i < count; i++)
+		size += strlen(cfg_getnstr(cfg, name, i)) + 1;
+	value = count > 0 ? calloc(1, size) : NULL;
+	if (count > 0 && value == NULL)
+		complain(r, "out of memory");
+	for (unsigned i = 0; i < count && value != NULL; i++) {
+		strcat(value, i > 0 ? "," : "");
+		strcat(value, cfg_getnstr(cfg, name, i));
+	}
+	return value;
+}
+
+static int take_pattern(struct reading *r, cfg_t *cfg, const char *name, char **pattern)
+{
+	*pattern = joined(r, cfg, name);
+	return r->err[0] != '\0' ? -EINVAL : 0;
+}
+
+static int take_settings(struct reading *r, cfg_t *cfg, struct config_share *share)
+{
+	struct fs_export scratch = {0};
+	bool fixes;
+	int err = 0;
+
+	share->settings = calloc(fs_export_option_count, sizeof(share->settings[0]));
+	if (share->settings == NULL)
+		return complain(r, "out of memory");
+	for (size_t i = 0; i < fs_export_option_count && err == 0; i++) {
+		const char *name = fs_export_options[i].name;
+		char *value = joined(r, cfg, name);
+
+		if (value == NULL)
+			continue;
+		share->settings[share->setting_count++] =
+			(struct config_setting){.name = name, .value = value};
+		err = set_export_option(r, &scratch, &fixes, name, value);
+	}
+	return r->err[0] != '\0' ? -EINVAL : err;
+}
+
+static int take_share(struct reading *r, cfg_t *cfg, struct config_share *share)
+{
+	int err;
+
+	share->name = strdup(cfg_title(cfg));
+	if (share->name == NULL)
+		return complain(r, "out of memory");
+	err = take_pattern(r, cfg, "path", &share->path);
+	if (err == 0)
+		err = take_pattern(r, cfg, "guest", &share->guest);
+	if (err == 0)
+		err = take_pattern(r, cfg, "domid", &share->domid);
+	if (err == 0)
+		err = take_pattern(r, cfg, "tag", &share->tag);
+	return err < 0 ? err : take_settings(r, cfg, share);
+}
+
+static int take_exports(struct reading *r, cfg_t *cfg)
+{
+	struct config *c = r->config;
+	unsigned count = cfg_size(cfg, "share");
+	int err = 0;
+
+	for (size_t i = 0; i < fs_export_option_count && err == 0; i++) {
+		_cleanup_free_ char *value = joined(r, cfg, fs_export_options[i].name);
+
+		if (value != NULL)
+			err = set_default(r, fs_export_options[i].name, value);
+	}
+	c->shares = calloc(count, sizeof(c->shares[0]));
+	if (c->shares == NULL && count > 0)
+		return complain(r, "out of memory");
+	for (unsigned i = 0; i < count && err == 0; i++) {
+		cfg_t *section = cfg_getnsec(cfg, "share", i);
+
+		err = take_share(r, section, &c->shares[c->share_count++]);
+	}
+	return err;
+}
+
 static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 {
 	char text[256];
@@ -169,6 +315,8 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 		err = set_list(r, cfg, "standby", set_standby);
 	if (err == 0)
 		err = set_list(r, cfg, "log-level", set_log_level);
+	if (err == 0)
+		err = take_exports(r, cfg);
 	if (err < 0) {
 		snprintf(text, sizeof(text), "%s", r->err);
 		snprintf(r->err, r->errlen, "%s: %s", path, text);
@@ -177,10 +325,30 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	return err;
 }
 
+#define FILE_OPTIONS_MAX (EXPORT_ARGS_MAX + 16)
+
+static void append_export_options(cfg_opt_t *all, const cfg_opt_t *own)
+{
+	while (own->type != CFGT_NONE)
+		*all++ = *own++;
+	for (size_t i = 0; i < fs_export_option_count && i < EXPORT_ARGS_MAX; i++)
+		*all++ = (cfg_opt_t)CFG_STR_LIST(fs_export_options[i].name, NULL, CFGF_NODEFAULT);
+	*all = (cfg_opt_t)CFG_END();
+}
+
 static int read_file(struct reading *r, const char *path)
 {
 	/* All are lists: one that is absent has no element, and leaves the default. */
+	cfg_opt_t share_options[] = {
+		CFG_STR_LIST("path", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("guest", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("domid", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("tag", NULL, CFGF_NODEFAULT),
+		CFG_END(),
+	};
+	cfg_opt_t share[FILE_OPTIONS_MAX], all[FILE_OPTIONS_MAX];
 	cfg_opt_t options[] = {
+		CFG_SEC("share", share, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR_LIST("export", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("kind", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("bus", NULL, CFGF_NODEFAULT),
@@ -189,10 +357,13 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("log-level", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
-	cfg_t *cfg = cfg_init(options, CFGF_NONE);
 	struct stat st;
 	int err = 0;
+	cfg_t *cfg;
 
+	append_export_options(share, share_options);
+	append_export_options(all, options);
+	cfg = cfg_init(all, CFGF_NONE);
 	if (cfg == NULL)
 		return complain(r, "out of memory");
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -258,6 +429,8 @@ static int take_option(struct reading *r, int key, char *arg)
 		r->config->share = true;
 		return 0;
 	}
+	if (export_args_name(key) != NULL)
+		return set_default(r, export_args_name(key), export_args_value(arg));
 	return ARGP_ERR_UNKNOWN;
 }
 
@@ -297,7 +470,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		err = pass->file_only ? read_file(pass->reading, arg) : 0;
 	else if (key == ARGP_KEY_ARG && !pass->file_only && !take_word(pass->reading->config, arg))
 		argp_error(state, "unexpected argument \"%s\"", arg);
-	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_STANDBY))
+	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_STANDBY) ||
+		 export_args_name(key) != NULL)
 		err = pass->file_only ? 0 : take_option(pass->reading, key, arg);
 	else if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
@@ -306,8 +480,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 int config_read(struct config *config, int argc, char **argv, char *err, size_t errlen)
 {
-	static const struct argp argp = {
-		.options = options,
+	struct argp_option all[countof(options) + EXPORT_ARGS_MAX];
+	const struct argp argp = {
+		.options = all,
 		.parser = parse_option,
 		.args_doc = "\nupgrade\ndetach [DOMID/DEVID...]\nstatus",
 		.doc = "Serves host directories to Xen guests over the Xen 9pfs transport. With a "
@@ -325,6 +500,7 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 		.kind_xen_9pfs = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
+	export_args_append(all, options);
 	err[0] = '\0';
 	config->words = calloc((size_t)argc, sizeof(config->words[0]));
 	ret = config->words == NULL ? complain(&reading, "out of memory")
@@ -334,11 +510,28 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 	pass.file_only = false;
 	if (ret == 0)
 		ret = argp_parse(&argp, argc, argv, 0, NULL, &pass);
+	if (ret == 0)
+		ret = finish_exports(&reading);
 	return ret == 0 ? 0 : -EINVAL;
+}
+
+static void free_share(struct config_share *share)
+{
+	for (size_t i = 0; i < share->setting_count; i++)
+		free(share->settings[i].value);
+	free(share->settings);
+	free(share->name);
+	free(share->path);
+	free(share->guest);
+	free(share->domid);
+	free(share->tag);
 }
 
 void config_free(struct config *config)
 {
+	for (size_t i = 0; i < config->share_count; i++)
+		free_share(&config->shares[i]);
+	free(config->shares);
 	for (size_t i = 0; i < config->export_count; i++)
 		free(config->exports[i]);
 	free(config->exports);

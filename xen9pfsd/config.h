@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * config.h - what the administrator decided: command line and configuration file, one set of
- * names. The file is read first, the command line has the last word; `export` adds up.
+ * names. The file is read first, the command line has the last word; `export` adds up. What a
+ * section does not say is as at top level, command line included.
  */
 #ifndef XEN9PFSD_CONFIG_H
 #define XEN9PFSD_CONFIG_H
@@ -10,6 +11,18 @@
 #include <stddef.h>
 
 #include "common/log.h"
+#include "fs/export.h"
+
+/* A section share "NAME" { ... }: for devices that all its patterns fit (fnmatch(3); NULL fits
+ * all), instead of the defaults. */
+struct config_share {
+	char *name;
+	char *path, *guest, *domid, *tag;
+	struct fs_export export;
+	bool fixes_model; /* `ownership` is given; the toolstack's word does not count */
+	struct config_setting *settings; /* as they stand in the file */
+	size_t setting_count;
+};
 
 /* What the process is to do; with CONFIG_SERVE it is the daemon, else it talks to it. */
 enum config_verb { CONFIG_SERVE, CONFIG_UPGRADE, CONFIG_DETACH, CONFIG_STATUS };
@@ -22,6 +35,10 @@ struct config {
 	char *state_dir;	       /* NULL: where the bus has it (state_dir.h) */
 	bool standby;		       /* each share has a second worker that waits */
 	enum log_level log_level;
+	struct fs_export export; /* of devices that no section fits */
+	bool fixes_model;
+	struct config_share *shares; /* the first that fits counts */
+	size_t share_count;
 	bool share; /* the process is to be a share's (not for people) */
 
 	/* Of the command line alone. */

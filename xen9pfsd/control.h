@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 #include "common/log.h"
-#include "fs/fs.h"
+#include "fs/export.h"
 
 #define CONTROL_FD 3 /* where a keeper finds its end */
 #define CONTROL_FDS_MAX 3
@@ -59,9 +59,11 @@ struct control_start {
 	enum fs_model model;
 	enum log_level log_level;
 	char bus[CONTROL_BUS_MAX];
-	uint32_t how; /* enum control_how */
-	bool standby; /* keep a second worker that has mapped everything and waits */
+	uint32_t how;		 /* enum control_how */
+	bool standby;		 /* keep a second worker that has mapped everything and waits */
+	struct fs_export export; /* but for its model, which stands above */
 };
+_Static_assert(sizeof(struct control_start) <= CONTROL_ROOM, "it fits");
 
 enum control_role { CONTROL_KEEPER, CONTROL_WORKER };
 

@@ -494,9 +494,13 @@ int device_map_fd(const struct device *device)
 	return link_map_fd(device->link);
 }
 
-static int open_session(struct device *device, struct fs *fs)
+static int open_session(struct device *device, struct fs *fs, bool readonly)
 {
-	const struct session_config config = {.msize_max = msize_max(device), .durable = true};
+	const struct session_config config = {
+		.msize_max = msize_max(device),
+		.readonly = readonly,
+		.durable = true,
+	};
 	struct executor *executor = runner_executor(device->runner);
 	struct saved *saved = &device->arena->session;
 	struct lane *lanes[CONTROL_RINGS_MAX];
@@ -508,7 +512,7 @@ static int open_session(struct device *device, struct fs *fs)
 	return session_recover(fs, &config, executor, saved, lanes, &device->session);
 }
 
-int device_begin(struct device *device, struct fs *fs, struct runner *runner,
+int device_begin(struct device *device, struct fs *fs, bool readonly, struct runner *runner,
 		 void (*broken)(void *arg, const char *why), void *arg, char *err, size_t errlen)
 {
 	unsigned stale;
@@ -521,7 +525,7 @@ int device_begin(struct device *device, struct fs *fs, struct runner *runner,
 		ret = begin_ring(&device->ring[i], i, err, errlen);
 	if (ret < 0)
 		return ret;
-	ret = open_session(device, fs);
+	ret = open_session(device, fs, readonly);
 	if (ret < 0)
 		return fail(err, errlen, ret, "session");
 	if (device->arena->phase == ARENA_RESTORING) {

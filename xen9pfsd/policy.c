@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,4 +131,45 @@ int policy_open(const struct policy *policy, const char *path, char *err, size_t
 	else if (fd < 0)
 		snprintf(err, errlen, "path \"%s\": %s", path, strerror(-fd));
 	return fd;
+}
+
+/* A "*" in the pattern does not stand for "/" in a path. */
+static bool fits(const char *pattern, const char *text)
+{
+	return pattern == NULL || fnmatch(pattern, text, FNM_PATHNAME) == 0;
+}
+
+static const struct config_share *find_share(const struct config *config,
+					     const struct policy_device *device)
+{
+	char domid[16];
+
+	snprintf(domid, sizeof(domid), "%u", device->domid);
+	for (size_t i = 0; i < config->share_count; i++) {
+		const struct config_share *share = &config->shares[i];
+
+		if (fits(share->path, device->path) && fits(share->guest, device->guest) &&
+		    fits(share->domid, domid) && fits(share->tag, device->tag))
+			return share;
+	}
+	return NULL;
+}
+
+int policy_export(const struct config *config, const struct policy_device *device,
+		  struct fs_export *export, const char **name, char *err, size_t errlen)
+{
+	const struct config_share *share = find_share(config, device);
+	bool fixes_model = share != NULL ? share->fixes_model : config->fixes_model;
+	char text[256];
+
+	*export = share != NULL ? share->export : config->export;
+	*name = share != NULL ? share->name : NULL;
+	if (!fixes_model)
+		export->model = device->model;
+	if (fs_export_check(export, text, sizeof(text)) == 0)
+		return 0;
+	snprintf(err, errlen, "security_model %s%s%s%s: %s", fs_model_name(export->model),
+		 share != NULL ? ", share \"" : "", share != NULL ? share->name : "",
+		 share != NULL ? "\"" : "", text);
+	return -EINVAL;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * policy.h - which directories may be exported.
+ * policy.h - which directories may be exported, and how.
  */
 #ifndef XEN9PFSD_POLICY_H
 #define XEN9PFSD_POLICY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "xen9pfsd/config.h"
 
@@ -19,5 +20,19 @@ void policy_destroy(struct policy *policy); /* takes NULL */
  * once, never leaving that tree, through no symbolic link. An O_PATH descriptor, or -errno with
  * a text that says what was wrong with the path. */
 int policy_open(const struct policy *policy, const char *path, char *err, size_t errlen);
+
+/* What is known of a device; "" where it cannot be read. */
+struct policy_device {
+	uint32_t domid;
+	const char *path, *guest;
+	const char *tag;     /* the guest can change it */
+	enum fs_model model; /* the toolstack's choice */
+};
+
+/* How to export it: the first section of the configuration that fits it, or the defaults. `name`
+ * is the section's, or NULL. -EINVAL with a text that names the section: the toolstack's model
+ * does not go with the rest. */
+int policy_export(const struct config *config, const struct policy_device *device,
+		  struct fs_export *export, const char **name, char *err, size_t errlen);
 
 #endif

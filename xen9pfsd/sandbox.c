@@ -69,11 +69,11 @@ static int outcome(long result)
  * paths. A copy of the mount tree that is attached nowhere has nothing above it. It lives as
  * long as its descriptor, in any process and mount namespace. */
 
-int sandbox_mount(int root, bool readonly)
+int sandbox_mount(int root, bool readonly, bool devices)
 {
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-			    MOUNT_ATTR_NOSYMFOLLOW | (readonly ? MOUNT_ATTR_RDONLY : 0U),
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW |
+			    (devices ? 0U : MOUNT_ATTR_NODEV) | (readonly ? MOUNT_ATTR_RDONLY : 0U),
 		/* What the host mounts below it later would come without these. */
 		.propagation = MS_PRIVATE,
 	};
@@ -90,7 +90,8 @@ int sandbox_mount(int root, bool readonly)
 /* Looks, rather than believes: the descriptor may have come from elsewhere. */
 static int check_export(const struct sandbox *sandbox)
 {
-	const unsigned long flags = ST_NOSUID | ST_NODEV | ST_NOEXEC |
+	const unsigned long flags = ST_NOSUID | ST_NOEXEC |
+				    (sandbox->devices ? 0 : (unsigned long)ST_NODEV) |
 				    (sandbox->readonly ? (unsigned long)ST_RDONLY : 0);
 	struct stat above, root;
 	struct statvfs fs;
@@ -212,11 +213,13 @@ static int lower_limits(const struct sandbox *sandbox)
 /* ---- capabilities ----
  *
  * A guest's objects have owners of the guest's choice, and its kernel has checked its users'
- * rights: passthrough, and none when it runs as root, make and change files as anybody. Not
- * here: CAP_DAC_READ_SEARCH, with which handles open files outside the export; CAP_KILL;
- * CAP_SYS_*. local_cred.c goes on lowering and raising the effective set of single threads
- * within these, and on changing the file system user: with it the kernel takes and gives
- * capabilities, so SECBIT_NO_SETUID_FIXUP stays off, and locked. */
+ * rights: passthrough, and none when it runs as root, make and change files as anybody. Mapped
+ * models do not need all of these, and attributes trusted.* and security.* that are to be the
+ * host's need more: fs_export_capabilities(). Not here otherwise: CAP_DAC_READ_SEARCH, with which
+ * handles open files outside the export; CAP_KILL; CAP_SYS_*. local_cred.c goes on lowering and
+ * raising the effective set of single threads within these, and on changing the file system user:
+ * with it the kernel takes and gives capabilities, so SECBIT_NO_SETUID_FIXUP stays off, and locked.
+ */
 
 static const int kept[] = {
 	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID, CAP_MKNOD,
@@ -255,9 +258,9 @@ static int keep_capabilities(const struct sandbox *sandbox)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	const unsigned long long set = sandbox_capabilities();
+	const unsigned long long set =
+		sandbox->capabilities != 0 ? sandbox->capabilities : sandbox_capabilities();
 
-	(void)sandbox;
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return -errno;
 	for (size_t i = 0; i < countof(caps); i++) {

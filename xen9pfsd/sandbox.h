@@ -38,19 +38,22 @@ enum sandbox_wall {
 };
 
 struct sandbox {
-	int export;	  /* root directory of the export, from sandbox_mount() if that worked */
-	bool readonly;	  /* nothing in it may change */
+	int export;    /* root directory of the export, from sandbox_mount() if that worked */
+	bool readonly; /* nothing in it may change */
+	bool devices;  /* those in it may be opened */
+	/* Those it may keep, as in /proc/PID/status; 0: sandbox_capabilities(). */
+	unsigned long long capabilities;
 	unsigned without; /* for tests: walls that are not put up */
 	unsigned missing; /* added to: walls that are not there. Zeroed at first */
 };
 
 /* A new O_PATH descriptor of directory `root` on a mount of its own, with all that is mounted
- * below: no parent to go up to, no devices, no set-id bits, no programs, no symlink followed. One
- * for the whole life of the session: descriptors from two mounts of one directory do not mix in
- * link(2) and rename(2). Mounts that the host makes below it later do not show. -EPERM without
- * CAP_SYS_ADMIN, -EINVAL or -ENOSYS before Linux 5.14: then `root` has to do, and a wall is
- * missing. */
-int sandbox_mount(int root, bool readonly);
+ * below: no parent to go up to, no set-id bits, no programs, no symlink followed, and no devices
+ * unless they are asked for. One for the whole life of the session: descriptors from two mounts of
+ * one directory do not mix in link(2) and rename(2). Mounts that the host makes below it later do
+ * not show. -EPERM without CAP_SYS_ADMIN, -EINVAL or -ENOSYS before Linux 5.14: then `root` has to
+ * do, and a wall is missing. */
+int sandbox_mount(int root, bool readonly, bool devices);
 
 /* 0; or -errno and a text, when the minimum cannot be had. */
 int sandbox_enter(struct sandbox *sandbox, char *err, size_t errlen);
@@ -60,7 +63,8 @@ int sandbox_lock(struct sandbox *sandbox, char *err, size_t errlen);
 /* The names of `walls`, for the log; cut at `size`. */
 void sandbox_names(unsigned walls, char *text, size_t size);
 
-/* Capabilities that a locked worker has, when it had them before: as in /proc/PID/status. */
+/* Capabilities that a locked worker has, when it had them before and nothing else was said: those
+ * for files of any owner. */
 unsigned long long sandbox_capabilities(void);
 
 #endif

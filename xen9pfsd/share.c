@@ -22,7 +22,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
-#include "fs/fs.h"
+#include "fs/export.h"
 #include "xen9pfsd/arena.h"
 #include "xen9pfsd/control.h"
 #include "xen9pfsd/device.h"
@@ -38,6 +38,7 @@
 
 struct share {
 	const struct control_start *start;
+	struct fs_export export;
 	struct arena *arena;
 	struct sandbox sandbox;
 	struct runner *runner;
@@ -324,9 +325,9 @@ static int stand_by(void)
 
 /* The export on a mount of its own, before the session opens anything there. All workers of the
  * share use this one. Without the right to it, it is a wall less (sandbox.h). */
-static void mount_export(void)
+static void mount_export(const struct share *share)
 {
-	int root = sandbox_mount(KEEPER_ROOT, false);
+	int root = sandbox_mount(KEEPER_ROOT, share->sandbox.readonly, share->sandbox.devices);
 
 	if (root >= 0)
 		dup3(root, KEEPER_ROOT, O_CLOEXEC);
@@ -350,8 +351,7 @@ static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 	if (ret < 0)
 		return ret;
 	if (share->arena->phase != ARENA_SERVING || share->start->how == CONTROL_RESTORE)
-		mount_export();
-	share->sandbox.export = KEEPER_ROOT;
+		mount_export(share);
 	ret = sandbox_enter(&share->sandbox, err, errlen);
 	if (ret == 0 && standby) {
 		ret = map_device(share, err, errlen);
@@ -368,7 +368,7 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 	int ret = check_root(share, err, errlen);
 
 	if (ret == 0)
-		ret = fs_local_create(KEEPER_ROOT, share->start->model, &share->fs, err, errlen);
+		ret = fs_export_open(&share->export, KEEPER_ROOT, &share->fs, err, errlen);
 	if (ret < 0)
 		return ret;
 	ret = runner_create(&share->runner);
@@ -378,8 +378,8 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
 		return ret;
 	}
-	return device_begin(share->device, share->fs, share->runner, share_broken, share, err,
-			    errlen);
+	return device_begin(share->device, share->fs, share->export.readonly, share->runner,
+			    share_broken, share, err, errlen);
 }
 
 /* Once for a session. Who is not root has most of them anyway. */
@@ -452,6 +452,7 @@ int share_serve(const struct share_env *env)
 {
 	struct share share = {
 		.start = env->start,
+		.export = env->start->export,
 		.linger.fd = -1,
 		.root = geteuid() == 0,
 		.handover = -1,
@@ -459,6 +460,13 @@ int share_serve(const struct share_env *env)
 	char text[CONTROL_TEXT_MAX];
 	int ret;
 
+	share.export.model = env->start->model;
+	share.sandbox = (struct sandbox){
+		.export = KEEPER_ROOT,
+		.readonly = share.export.readonly,
+		.devices = share.export.special == FS_SPECIAL_OPEN,
+		.capabilities = fs_export_capabilities(&share.export),
+	};
 	prctl(PR_SET_NAME, env->standby ? "xen9pfsd-stand" : "xen9pfsd-share");
 	set_signals();
 	ret = share_open(&share, env->standby, text, sizeof(text));

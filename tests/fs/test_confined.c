@@ -17,7 +17,7 @@ static int make_confined(const char *dir, enum fs_model model, struct fs **fs)
 {
 	char err[128] = "", moved[4096];
 	_cleanup_close_ int host = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int export = sandbox_mount(host, false);
+	int export = sandbox_mount(host, false, false);
 	struct sandbox sandbox = {.export = export >= 0 ? export : host};
 	int ret;
 

@@ -187,6 +187,47 @@ test_help_and_version_end_well() {
     timeout -k 10 "$guard" "$daemon" --version | grep -qi xen9pfsd || fail "--version"
 }
 
+test_bad_export_options_are_refused() {
+    local both=(--bus "sim:$bus" --export "$share")
+    refused 'ownership "root" is not none, passthrough' "${both[@]}" --ownership root
+    refused 'fmode "888" is not MODE' "${both[@]}" --fmode 888
+    refused 'umask "-1" is not' "${both[@]}" --umask=-1
+    refused 'squash "7" is not UID:GID' "${both[@]}" --squash 7
+    refused 'uid-map "map:0:0:0" is not' "${both[@]}" --uid-map map:0:0:0
+    refused 'uid-map "map:1:0:4294967295" is not' "${both[@]}" --uid-map map:1:0:4294967295
+    refused 'gid-map "squash:0:0:1" is not' "${both[@]}" --gid-map squash:0:0:1
+    refused 'special-files "yes" is not refuse' "${both[@]}" --special-files yes
+    refused 'mounts "some" is not cross' "${both[@]}" --mounts some
+    refused 'xattr-user "no" is not pass' "${both[@]}" --xattr-user no
+    refused 'readonly "maybe" is not true' "${both[@]}" --readonly=maybe
+}
+
+test_what_does_not_fit_together_is_refused() {
+    local both=(--bus "sim:$bus" --export "$share")
+    refused 'fmode and dmode are for' "${both[@]}" --ownership passthrough --fmode 600
+    refused 'shut the server itself out' "${both[@]}" --ownership mapped-file --dmode 500
+    refused 'squash leaves nothing' "${both[@]}" --ownership none --squash 1:1 \
+        --uid-map map:0:1:1
+    refused 'xattr-acl = pass' "${both[@]}" --ownership mapped-xattr --xattr-acl pass
+    refused 'xattr-trusted and' "${both[@]}" --ownership mapped-file --xattr-trusted pass
+    refused 'special-files = open' "${both[@]}" --ownership mapped-file --special-files open
+}
+
+test_bad_share_sections_are_refused() {
+    config <<<'share "a" { ownership = "root" }'
+    refused_file 'ownership "root" is not'
+    config <<<'share "a" { colour = "red" }'
+    refused_file 'colour'
+    config <<<'share { readonly = true }'
+    refused_file 'xen9pfsd.conf'
+    config <<<'share "a" { readonly = true } share "a" { readonly = false }'
+    refused_file 'a'
+    config <<<'share "a" { ownership = "mapped-xattr" xattr-acl = "pass" }'
+    refused_file 'share "a": xattr-acl = pass'
+    config <<<'fmode = 640 share "a" { ownership = "passthrough" }'
+    refused_file 'share "a": fmode and dmode'
+}
+
 test_share_option_is_not_for_people() {
     refused 'descriptor 3 is not the supervisor' --share=1/0 3</dev/null
     ! timeout -k 10 "$guard" "$daemon" --help | grep -q -- '--share' || fail "--help shows it"

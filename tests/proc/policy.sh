@@ -155,10 +155,136 @@ with_node() {
     daemon_start
 }
 
-test_security_model_mapped_is_refused() {
+test_security_model_mapped_keeps_owners_in_attributes() {
+    setfattr -n user.probe -v x "$share" 2>/dev/null || skip "no user attributes here"
     with_node security_model mapped-xattr
-    await_log "guest 1 dev 0: .*security_model .*"
+    await_back 2 1
+    sim --uid 1234 put /dev/null file
+    sim ln -s /etc/passwd link
+    sim detach >/dev/null
+    [ "$(getfattr --only-values -n user.virtfs.uid "$share/file" | od -An -tu4)" -eq 1234 ] ||
+        fail "$(getfattr -d "$share/file")"
+    [ "$(cat "$share/link")" = /etc/passwd ] || fail "the link is something else"
+}
+
+test_security_model_mapped_file_keeps_owners_in_files() {
+    with_node security_model mapped-file
+    await_back 2 1
+    sim --uid 1234 put /dev/null file
+    sim detach >/dev/null
+    grep -qx virtfs.uid=1234 "$share/.virtfs_metadata/file" || fail "$(find "$share")"
+}
+
+# with_config OPTION...: a daemon that reads standard input.
+with_config() {
+    cat >"$work/xen9pfsd.conf"
+    daemon_start --export "$share" --config "$work/xen9pfsd.conf" "$@"
+}
+
+test_readonly_share_cannot_be_changed() {
+    echo kept >"$share/file"
+    with_config <<<"share \"still\" { path = \"$share\" readonly = true }"
+    sim --path "$share" attach --wait
+    await_log 'guest 1 dev 0: exports .*, read-only, share still'
+    [ "$(sim cat file)" = kept ] || fail "it cannot be read"
+    ! sim put /dev/null file 2>"$work/err" || fail "it can be written"
+    grep -q 'Read-only file system' "$work/err" || fail "$(cat "$work/err")"
+    [ "$(cat "$share/file")" = kept ] || fail "it was written"
+    sim detach >/dev/null
+}
+
+# section_fits PATTERN...: of a share that is exported read-only to guest 1.
+section_fits() {
+    with_config <<<"share \"x\" { readonly = true $* }"
+    sim --path "$share" attach --wait
+    await_log 'guest 1 dev 0: exports'
+    sim detach >/dev/null
+    logged 'read-only, share x'
+}
+
+test_section_fits_a_guests_name() {
+    section_fits 'guest = "guest*"' || fail "no"
+}
+
+test_section_fits_a_domid() {
+    section_fits 'domid = "[12]"' || fail "no"
+}
+
+test_section_fits_a_tag() {
+    section_fits 'tag = "sh?re"' || fail "no"
+}
+
+test_section_fits_a_path() {
+    section_fits "path = \"${share%/*}/*\"" || fail "no"
+}
+
+test_section_of_another_guest_does_not_fit() {
+    ! section_fits 'guest = "web*"' || fail "yes"
+}
+
+test_section_of_another_domid_does_not_fit() {
+    ! section_fits 'domid = "2"' || fail "yes"
+}
+
+test_section_of_a_directory_above_does_not_fit() {
+    ! section_fits "path = \"${share%/*/*}/*\"" || fail "yes"
+}
+
+test_all_patterns_of_a_section_must_fit() {
+    ! section_fits 'guest = "guest*" domid = "2"' || fail "yes"
+}
+
+test_first_section_that_fits_counts() {
+    with_config <<<'share "a" { domid = "2" } share "b" { readonly = true } share "c" { }'
+    sim --path "$share" attach --wait
+    await_log 'guest 1 dev 0: exports .*, read-only, share b'
+    sim detach >/dev/null
+}
+
+test_command_line_is_the_default_of_sections() {
+    with_config --umask 027 <<<'share "a" { ownership = "mapped-file" }'
+    sim --path "$share" attach --wait
+    sim mkdir dir
+    sim detach >/dev/null
+    grep -qx "virtfs.mode=$((040750))" "$share/.virtfs_metadata/dir" || fail "another mode"
+}
+
+test_configured_ownership_wins_over_the_toolstack() {
+    with_config <<<'ownership = "mapped-file"'
+    sim --path "$share" --security-model none attach --wait
+    await_log 'guest 1 dev 0: exports .* security model mapped-file'
+    sim detach >/dev/null
+}
+
+test_toolstacks_model_that_does_not_fit_a_section_is_refused() {
+    with_config <<<'share "strict" { fmode = 640 }'
+    sim --path "$share" --security-model none attach
+    await_log 'guest 1 dev 0: refused: security_model none, share "strict": fmode and dmode'
     [ "$(back_state 1)" = 1 ] || fail "state $(back_state 1)"
+}
+
+test_id_maps_reach_the_host() {
+    need_root "only root may give files away"
+    with_config <<<'ownership = "passthrough"
+        uid-map = {"map:0:100000:65536", "forbid-guest:65536:1000"}
+        gid-map = {"squash-guest:0:7:4294967295"}'
+    sim --path "$share" attach --wait
+    sim --uid 5 put /dev/null file
+    sim detach >/dev/null
+    [ "$(stat -c %u:%g "$share/file")" = 100005:7 ] || fail "$(stat "$share/file")"
+}
+
+test_worker_of_a_mapped_share_has_few_capabilities() {
+    need_root "others have none"
+    sanitized && skip "a sanitizer needs more"
+    with_config <<<'ownership = "mapped-file"'
+    sim --path "$share" attach --wait
+    hold guest
+    local pid caps
+    pid=$(pgrep -P "$(pgrep -P "$daemon_pid")" xen9pfsd-share)
+    caps=$(sed -n 's/^CapPrm:\t//p' "/proc/$pid/status")
+    [ $((16#$caps)) = $((2 | 8)) ] || fail "$caps"
+    sim detach >/dev/null
 }
 
 test_security_model_passthrough_gives_files_to_the_guests_user() {

@@ -55,7 +55,10 @@ test_options_are_needed() {
 
 test_bad_options_are_refused() {
     refused "unrecognized option '--red-only'" --red-only
-    refused '--security-model mapped-xattr' --security-model mapped-xattr
+    refused '--ownership "mapped-xattrs" is not' --ownership mapped-xattrs
+    refused '--ownership "root" is not' --security-model root
+    refused '--uid-map "map:0:1" is not' --uid-map map:0:1
+    refused '--special-files "all" is not refuse|nodes|open' --special-files all
     refused '--msize 100' --msize 100
     refused '--msize 10000000' --msize 10000000
     refused '--msize much' --msize much
@@ -161,6 +164,83 @@ test_readonly_changes_nothing() {
     ! at "unix:$work/s" rm file 2>"$work/err" || fail "it can be removed"
     grep -q 'Read-only file system' "$work/err" || fail "$(cat "$work/err")"
     [ "$(cat "$share/file")" = kept ] || fail "the file has changed"
+    serve_stop
+}
+
+test_what_does_not_fit_together_is_refused() {
+    refused 'fmode and dmode are for the models mapped' --path "$share" --listen "unix:$work/s" \
+        --ownership none --fmode 600
+    refused 'xattr-acl = pass' --path "$share" --listen "unix:$work/s" \
+        --ownership mapped-xattr --xattr-acl pass
+}
+
+# day_passes OPTION...: a guest's day of work on a share like that.
+day_passes() {
+    serve_start --listen "unix:$work/s" "$@"
+    at "unix:$work/s" day --lines >"$work/day" 2>/dev/null || fail "$(grep -v ^ok "$work/day")"
+    serve_stop
+}
+
+test_day_of_work_passes_in_mapped_xattr() {
+    setfattr -n user.probe -v x "$share" 2>/dev/null || skip "no user attributes here"
+    day_passes --ownership mapped-xattr --fmode 640 --dmode 750
+}
+
+test_day_of_work_passes_in_mapped_file() {
+    local file
+    day_passes --ownership mapped-file
+    find "$share" -path '*/.virtfs_metadata/*' | while read -r file; do
+        [ -e "${file%/.virtfs_metadata/*}/${file##*/}" ] || fail "$file is nobody's"
+    done
+}
+
+test_day_of_work_passes_with_mapped_ids() {
+    need_root "only root may give files away"
+    day_passes --ownership passthrough --uid-map map:0:100000:65536 --gid-map map:0:100000:65536
+}
+
+test_day_of_work_passes_without_mounts() {
+    day_passes --mounts hide
+}
+
+test_squash_gives_everything_to_one() {
+    need_root "only root may give files away"
+    serve_start --listen "unix:$work/s" --ownership passthrough --squash 1234:5678
+    at "unix:$work/s" put /dev/null file
+    at "unix:$work/s" chown 7:7 file
+    [ "$(stat -c %u:%g "$share/file")" = 1234:5678 ] || fail "$(stat "$share/file")"
+    serve_stop
+}
+
+test_forbidden_user_is_refused() {
+    need_root "only root may give files away"
+    serve_start --listen "unix:$work/s" --ownership passthrough --uid-map forbid-guest:7:1
+    at "unix:$work/s" put /dev/null file
+    ! at "unix:$work/s" chown 7:7 file 2>"$work/err" || fail "it is the owner"
+    ! at "unix:$work/s" --uid 7 put /dev/null another 2>"$work/err" || fail "it may write"
+    grep -q 'Operation not permitted' "$work/err" || fail "$(cat "$work/err")"
+    serve_stop
+}
+
+test_devices_are_made_where_they_may() {
+    need_root "only root may make devices"
+    serve_start --listen "unix:$work/s"
+    ! at "unix:$work/s" mknod null c 1 3 2>"$work/err" || fail "a device can be made"
+    at "unix:$work/s" mknod pipe p
+    serve_stop
+    serve_start --listen "unix:$work/s" --special-files nodes
+    at "unix:$work/s" mknod null c 1 3
+    serve_stop
+    serve_start --listen "unix:$work/s" --ownership passthrough
+    at "unix:$work/s" mknod zero c 1 5
+    [ -c "$share/zero" ] || fail "it is no device"
+    serve_stop
+}
+
+test_umask_takes_bits_away() {
+    serve_start --listen "unix:$work/s" --umask 077
+    at "unix:$work/s" mkdir dir
+    [ "$(stat -c %a "$share/dir")" = 700 ] || fail "$(stat "$share/dir")"
     serve_stop
 }
 

@@ -633,7 +633,7 @@ static bool works(const struct attempt *attempt, unsigned walls)
 	pid_t pid;
 
 	if ((walls & EXPORT) != 0)
-		export = sandbox_mount(scene.host_export, attempt->readonly);
+		export = sandbox_mount(scene.host_export, attempt->readonly, false);
 	pid = fork();
 	if (pid == 0) {
 		alarm(10);
@@ -773,7 +773,7 @@ static void listen_network(void)
 /* Another share's worker, asleep; returns the walls that could be built. */
 static unsigned make_victim(void)
 {
-	struct sandbox sandbox = {.export = sandbox_mount(scene.host_export, false)};
+	struct sandbox sandbox = {.export = sandbox_mount(scene.host_export, false, false)};
 	int ready[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ready) < 0)

@@ -49,7 +49,7 @@ static struct world world(void)
 	struct world w = {.dir = test_tmpdir()};
 
 	w.host = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	w.export = sandbox_mount(w.host, false);
+	w.export = sandbox_mount(w.host, false, false);
 	if (w.export < 0)
 		w.export = fcntl(w.host, F_DUPFD_CLOEXEC, 0);
 	return w;
