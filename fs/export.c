@@ -100,6 +100,18 @@ static int value_mounts(const char *value, enum fs_mounts *mounts)
 	return ret;
 }
 
+static int value_permissions(const char *value, enum fs_permissions *permissions)
+{
+	static const char *const words[] = {
+		[FS_PERMISSIONS_GUEST] = "guest",
+		[FS_PERMISSIONS_HOST] = "host",
+	};
+	int number = 0, ret = VALUE_WORD(value, words, &number);
+
+	*permissions = (enum fs_permissions)number;
+	return ret;
+}
+
 static int value_squash(struct fs_export *export, const char *value)
 {
 	int ret = value_number(&value, 10, UINT32_MAX - 1, ':', &export->squash_uid);
@@ -167,6 +179,7 @@ static int value_ranges(const char *value, struct fs_id_range ranges[FS_ID_RANGE
 
 const struct fs_export_option fs_export_options[] = {
 	{"ownership", "MODEL", "none, passthrough, mapped-xattr or mapped-file"},
+	{"permissions", "guest|host", "Who checks what users may do, in passthrough (guest)"},
 	{"readonly", "true|false", "Refuse all changes"},
 	{"fmode", "MODE", "Mode of plain files on the host, for mapped models (octal, 600)"},
 	{"dmode", "MODE", "Mode of directories on the host, for mapped models (octal, 700)"},
@@ -187,6 +200,8 @@ static int export_set(struct fs_export *e, const char *name, const char *value)
 {
 	if (strcmp(name, "ownership") == 0)
 		return fs_model_parse(value, &e->model);
+	if (strcmp(name, "permissions") == 0)
+		return value_permissions(value, &e->permissions);
 	if (strcmp(name, "readonly") == 0)
 		return value_bool(value, &e->readonly);
 	if (strcmp(name, "fmode") == 0)
@@ -240,6 +255,8 @@ static const char *export_fault(const struct fs_export *e)
 {
 	if (e->squash && (e->uids[0].kind || e->gids[0].kind))
 		return "squash leaves nothing to uid-map and gid-map";
+	if (e->permissions == FS_PERMISSIONS_HOST && e->model != FS_MODEL_PASSTHROUGH)
+		return "permissions = host is for the model passthrough";
 	if ((e->fmode || e->dmode) && !is_mapped(e))
 		return "fmode and dmode are for the models mapped-xattr and mapped-file";
 	if ((e->fmode && (e->fmode & 0600) != 0600) || (e->dmode && (e->dmode & 0700) != 0700))
@@ -316,6 +333,7 @@ int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, 
 {
 	const struct fs_export e = export_complete(export);
 	create_layer *const layers[] = {
+		e.permissions == FS_PERMISSIONS_HOST ? caller_create : NULL,
 		e.model == FS_MODEL_MAPPED_XATTR  ? mapped_xattr_create
 		: e.model == FS_MODEL_MAPPED_FILE ? mapped_file_create
 						  : NULL,

@@ -28,6 +28,9 @@ enum fs_special {
 /* File systems that the host has mounted below the root. */
 enum fs_mounts { FS_MOUNTS_CROSS, FS_MOUNTS_HIDE };
 
+/* Who checks what a guest's user may do. */
+enum fs_permissions { FS_PERMISSIONS_GUEST, FS_PERMISSIONS_HOST };
+
 /* Ids `from` and the next `count` - 1 of one side, and what they are on the other. */
 struct fs_id_range {
 	enum {
@@ -52,6 +55,7 @@ struct fs_export {
 	uint32_t umask;	       /* bits that new objects do not get */
 	enum fs_special special;
 	enum fs_mounts mounts;
+	enum fs_permissions permissions;
 	enum fs_xattr_rule xattr_user, xattr_trusted, xattr_security, xattr_acl;
 	bool squash;
 	uint32_t squash_uid, squash_gid;

@@ -85,6 +85,11 @@ void fs_destroy(struct fs *fs)
 		fs->ops->destroy(fs);
 }
 
+int fs_act_as(struct fs *fs, struct fs_cred cred)
+{
+	return fs->ops->act_as ? fs->ops->act_as(fs, cred) : 0;
+}
+
 int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
 {
 	*node = FS_NO_NODE;

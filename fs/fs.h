@@ -196,6 +196,10 @@ struct fs_ops {
 	/* Frees fs and what it holds. All nodes and files have been given back. */
 	void (*destroy)(struct fs *fs);
 
+	/* On whose behalf this thread makes its next calls; the group is not known. EPERM: that
+	 * user is not served. NULL: it makes no difference. */
+	int (*act_as)(struct fs *fs, struct fs_cred cred);
+
 	/* Pins the export root; its fs_node.type is S_IFDIR. */
 	int (*root)(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
 
@@ -369,6 +373,7 @@ int fs_name_check(const char *name, enum fs_name_use use);
  *    NULL: nobody follows; that saves looking beforehand.
  * All take `fs` not NULL. */
 void fs_destroy(struct fs *fs); /* takes NULL */
+int fs_act_as(struct fs *fs, struct fs_cred cred);
 int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
 int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 	    struct fs_attr *attr);

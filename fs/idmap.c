@@ -306,6 +306,17 @@ static int idmap_mknod(struct fs *fs, struct fs_node dir, const char *name, uint
 	return ret ? ret : idmap_show(fs, attr);
 }
 
+/* Groups are not known here. */
+static int idmap_act_as(struct fs *fs, struct fs_cred cred)
+{
+	int ret;
+
+	if (cred.uid == (uint32_t)-1)
+		cred.uid = 0;
+	ret = id_down(idmap_of(fs)->uids, &cred.uid);
+	return ret ? ret : fs_act_as(layer_below(fs), cred);
+}
+
 static int idmap_finish(struct fs *fs, const struct fs_begun *begun)
 {
 	struct fs *below = layer_below(fs);
@@ -326,6 +337,7 @@ int idmap_create(struct fs *below, const struct fs_export *export, struct fs **f
 {
 	const struct fs_ops ops = {
 		.name = "idmap",
+		.act_as = idmap_act_as,
 		.root = idmap_root,
 		.walk = idmap_walk,
 		.lookup = idmap_lookup,

@@ -14,6 +14,11 @@ static const struct fs_ops *layer_ops(struct fs *fs)
 	return layer_below(fs)->ops;
 }
 
+static int layer_act_as(struct fs *fs, struct fs_cred cred)
+{
+	return layer_ops(fs)->act_as(layer_below(fs), cred);
+}
+
 static int layer_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
 {
 	return layer_ops(fs)->root(layer_below(fs), node, attr);
@@ -225,6 +230,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	layer->ops.name = own->name;
 	layer->ops.destroy = own->destroy ? own->destroy : layer_destroy;
 	layer->ops.opens_special = own->opens_special || below->ops->opens_special;
+	LAYER_SLOT(act_as);
 	LAYER_SLOT(root);
 	LAYER_SLOT(walk);
 	LAYER_SLOT(lookup);

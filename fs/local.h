@@ -137,6 +137,9 @@ const char *local_cred_missing(void);
 int local_cred_enter(const struct local *local, struct fs_cred cred, struct local_cred *saved);
 void local_cred_leave(struct local_cred *saved);
 
+/* Makes it `cred` for whatever is to be checked, too: without capabilities, unless that is root. */
+int local_cred_as(struct fs_cred cred, struct local_cred *saved);
+
 #define _local_cred_ __attribute__((cleanup(local_cred_leave)))
 
 /* ---- local_make.c ---- */

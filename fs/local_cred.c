@@ -113,3 +113,22 @@ void local_cred_leave(struct local_cred *saved)
 	local_caps_set(saved->caps);
 	saved->entered = false;
 }
+
+int local_cred_as(struct fs_cred cred, struct local_cred *saved)
+{
+	gid_t gid;
+
+	*saved = (struct local_cred){.entered = false};
+	if (cred.uid == (uint32_t)-1)
+		return 0;
+	saved->uid = (uid_t)setfsuid((uid_t)-1);
+	saved->gid = (gid_t)setfsgid((gid_t)-1);
+	gid = cred.gid == (uint32_t)-1 ? saved->gid : cred.gid;
+	if (local_caps_get(saved->caps))
+		return -EPERM;
+	saved->entered = true;
+	if (local_drop_groups() && local_become(cred.uid, gid))
+		return 0;
+	local_cred_leave(saved);
+	return -EPERM;
+}

@@ -14,6 +14,10 @@
 int local_export(int root_fd, const struct fs_export *export, struct fs **fs, char *err,
 		 size_t errlen);
 
+/* The host checks rights, as the user of fs_act_as(). On a host directory. */
+int caller_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
+		  size_t errlen);
+
 /* Owners, modes, symlinks and special files beside plain files: in user attributes, or in files
  * named .virtfs_metadata. */
 int mapped_xattr_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,

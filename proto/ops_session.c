@@ -36,6 +36,7 @@ int do_version_commit(struct req *req)
 /* uname, aname and afid are not looked at: a share has one root, and its guest is known. */
 int do_attach(struct req *req)
 {
+	req->cred.uid = req->t.Tattach.n_uname;
 	return op_newfid_check(req, req->t.Tattach.newfid);
 }
 

@@ -551,6 +551,16 @@ void session_receive(struct req *req)
 	req_working = NULL;
 }
 
+/* For whom it asks, the fs is told first. */
+static int ask(struct req *req)
+{
+	int err = fs_act_as(req->session->fs, (struct fs_cred){req->cred.uid, (uint32_t)-1});
+
+	if (err < 0)
+		return err;
+	return req_flushed(req) ? -EINTR : req->op->ask(req);
+}
+
 bool req_ask(struct req *req)
 {
 	int result;
@@ -561,7 +571,7 @@ bool req_ask(struct req *req)
 	else if (req->undoes)
 		result = req->op->undo(req);
 	else
-		result = req_flushed(req) ? -EINTR : req->op->ask(req);
+		result = ask(req);
 	req_working = NULL;
 	if (result == -EAGAIN && (req->nowait || req->patience == REQ_WOULD_WAIT)) {
 		req->nowait = false;

@@ -683,6 +683,102 @@ static void ids_in_acls_are_the_hosts(void)
 	}
 }
 
+/* ---- who checks ---- */
+
+static void as(struct world *w, uint32_t uid)
+{
+	OK(fs_act_as(w->fs, (struct fs_cred){uid, (uint32_t)-1}));
+}
+
+static struct fs_setattr mode_of(uint32_t mode)
+{
+	return (struct fs_setattr){.valid = FS_SET_MODE, .mode = mode};
+}
+
+static int set_mode(struct world *w, struct fs_node node, uint32_t mode)
+{
+	const struct fs_setattr set = mode_of(mode);
+
+	return fs_setattr(w->fs, node, FS_NO_FILE, &set);
+}
+
+static struct fs_export checked_by_host(void)
+{
+	return (struct fs_export){
+		.model = FS_MODEL_PASSTHROUGH,
+		.permissions = FS_PERMISSIONS_HOST,
+	};
+}
+
+static void the_host_checks_the_callers_rights(void)
+{
+	const struct fs_cred alice = {1000, 1000}, bob = {1001, 1001};
+	struct fs_setattr to_group = {.valid = FS_SET_GID, .gid = 5};
+	struct fs_node node, dir;
+	struct fs_file file;
+	struct fs_attr attr;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	_world_ struct world w = world_of(checked_by_host());
+	CU_ASSERT_EQUAL(chmod(w.dir, 0755), 0);
+	OK(fs_mkdir(w.fs, w.root, "tmp", 01777, ANYBODY, &attr, NULL));
+	dir = find(&w, w.root, "tmp");
+	as(&w, 1000);
+	FAILS(EACCES, create_error(&w, w.root, "file", O_RDWR));
+	FAILS(EACCES, fs_mkdir(w.fs, w.root, "dir", 0755, alice, &attr, NULL));
+	FAILS(EACCES, fs_rename(w.fs, w.root, "tmp", w.root, "x", NULL));
+	OK(fs_create(w.fs, dir, "hers", O_RDWR | O_EXCL, 04600, alice, &node, &file, &attr, NULL));
+	CU_ASSERT(attr.uid == 1000 && attr.gid == 1000);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &to_group)); /* hers, as far as we can know */
+	CU_ASSERT_EQUAL(attr_of(&w, node).gid, 5);
+	FAILS(EPERM, fs_mknod(w.fs, dir, "dev", S_IFCHR | 0600, 1, 3, alice, &attr, NULL));
+
+	as(&w, 1001);
+	FAILS(EACCES, open_error(&w, node, O_RDONLY));
+	FAILS(EPERM, set_mode(&w, node, 0644));
+	FAILS(EPERM, fs_setattr(w.fs, node, FS_NO_FILE, &to_group));
+	FAILS(EPERM, fs_unlink(w.fs, dir, "hers", false, NULL)); /* sticky */
+	OK(fs_mkdir(w.fs, dir, "his", 0700, bob, &attr, NULL));
+	as(&w, 1000);
+	{
+		struct fs_node his = find(&w, dir, "his");
+
+		FAILS(EACCES, walk_error(&w, his, "x"));
+		put(&w, his);
+	}
+	/* Set-id bits go when somebody writes, but for root. */
+	OK(set_mode(&w, node, 04600));
+	as(&w, 0);
+	put_text(&w, file, "x", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 04600);
+	as(&w, 1001);
+	put_text(&w, file, "x", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0600);
+	as(&w, 1000);
+	OK(set_mode(&w, node, 06755));
+	as(&w, 1001); /* his kernel drops them before he writes; no more than that */
+	FAILS(EPERM, set_mode(&w, node, 0754));
+	FAILS(EPERM, set_mode(&w, node, 07755));
+	OK(set_mode(&w, node, 0755));
+	FAILS(EPERM, set_mode(&w, node, 04755));
+	as(&w, (uint32_t)-1);
+	OK(fs_unlink(w.fs, dir, "hers", false, NULL));
+	CU_ASSERT_EQUAL(geteuid(), 0);
+	fs_close(w.fs, file);
+	put(&w, node);
+	put(&w, dir);
+}
+
+static void a_forbidden_user_is_not_served(void)
+{
+	_world_ struct world w = world_of(mapped_ids());
+
+	FAILS(EPERM, fs_act_as(w.fs, (struct fs_cred){13, (uint32_t)-1}));
+	as(&w, 12);
+	as(&w, (uint32_t)-1);
+}
+
 /* ---- attributes ---- */
 
 static void prefixed_attributes_mean_nothing_to_the_host(void)
@@ -852,6 +948,8 @@ static const struct test tests[] = {
 	{"ids_of_the_host_are_others_for_the_guest", ids_of_the_host_are_others_for_the_guest},
 	{"owners_are_changed_to_the_hosts", owners_are_changed_to_the_hosts},
 	{"ids_in_acls_are_the_hosts", ids_in_acls_are_the_hosts_},
+	{"the_host_checks_the_callers_rights", the_host_checks_the_callers_rights},
+	{"a_forbidden_user_is_not_served", a_forbidden_user_is_not_served},
 	{"prefixed_attributes_mean_nothing_to_the_host",
 	 prefixed_attributes_mean_nothing_to_the_host_},
 	{"writing_drops_a_prefixed_capability", writing_drops_a_prefixed_capability_},

@@ -210,6 +210,7 @@ test_what_does_not_fit_together_is_refused() {
         --uid-map map:0:1:1
     refused 'xattr-acl = pass' "${both[@]}" --ownership mapped-xattr --xattr-acl pass
     refused 'xattr-trusted and' "${both[@]}" --ownership mapped-file --xattr-trusted pass
+    refused 'permissions = host' "${both[@]}" --ownership none --permissions host
     refused 'special-files = open' "${both[@]}" --ownership mapped-file --special-files open
 }
 

@@ -199,6 +199,21 @@ test_day_of_work_passes_with_mapped_ids() {
     day_passes --ownership passthrough --uid-map map:0:100000:65536 --gid-map map:0:100000:65536
 }
 
+test_day_of_work_passes_where_the_host_checks() {
+    need_root "only root can be others"
+    day_passes --ownership passthrough --permissions host
+}
+
+test_host_checks_where_it_shall() {
+    need_root "only root can be others"
+    chmod 0755 "$share"
+    serve_start --listen "unix:$work/s" --ownership passthrough --permissions host
+    ! at "unix:$work/s" --uid 1234 put /dev/null file 2>"$work/err" || fail "anybody may"
+    grep -q 'Permission denied' "$work/err" || fail "$(cat "$work/err")"
+    at "unix:$work/s" --uid 0 put /dev/null file
+    serve_stop
+}
+
 test_day_of_work_passes_without_mounts() {
     day_passes --mounts hide
 }
@@ -217,6 +232,7 @@ test_forbidden_user_is_refused() {
     serve_start --listen "unix:$work/s" --ownership passthrough --uid-map forbid-guest:7:1
     at "unix:$work/s" put /dev/null file
     ! at "unix:$work/s" chown 7:7 file 2>"$work/err" || fail "it is the owner"
+    ! at "unix:$work/s" --uid 7 ls 2>"$work/err" || fail "it may look"
     ! at "unix:$work/s" --uid 7 put /dev/null another 2>"$work/err" || fail "it may write"
     grep -q 'Operation not permitted' "$work/err" || fail "$(cat "$work/err")"
     serve_stop

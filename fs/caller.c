@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * caller.c - the host checks what a guest's user may do (permissions = host).
+ *
+ * Whatever looks at rights runs with the file system user of the request and without his
+ * capabilities; so rights, sticky bits and the dropping of set-id bits are the host kernel's. That
+ * is the thread's own, and put back at the end of each call. 9P tells no groups: where a request
+ * names none the user is in none.
+ *
+ * Two things are done as the server all the same, or no Linux guest would work: its kernel drops
+ * set-id bits in the name of whoever writes, and knows the groups that an owner may give a file to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "fs/layer.h"
+#include "fs/local.h"
+#include "fs/models.h"
+
+#define NO_GROUP 65534 /* of nobody */
+
+/* Whom this thread works for; an unknown user is the server. */
+static _Thread_local struct fs_cred caller = {(uint32_t)-1, (uint32_t)-1};
+
+static int caller_act_as(struct fs *fs, struct fs_cred cred)
+{
+	(void)fs;
+	caller = cred;
+	return 0;
+}
+
+/* Until the end of the scope; the slot ends where that cannot be had. */
+#define AS_CALLER(gid)                                                                             \
+	_local_cred_ struct local_cred saved;                                                      \
+	int entered = local_cred_as((struct fs_cred){caller.uid, gid}, &saved);                    \
+	if (entered)                                                                               \
+	return entered
+
+static int caller_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
+		       struct fs_attr *attr)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_walk(layer_below(fs), dir, name, node, attr);
+}
+
+static int caller_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_lookup(layer_below(fs), dir, name, attr);
+}
+
+static int caller_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_open(layer_below(fs), node, flags, file);
+}
+
+static ssize_t caller_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+			    uint64_t offset)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_write(layer_below(fs), file, buf, size, offset, NULL);
+}
+
+static int caller_create_file(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			      uint32_t mode, struct fs_cred cred, struct fs_node *node,
+			      struct fs_file *file, struct fs_attr *attr)
+{
+	AS_CALLER(cred.gid);
+	return fs_create(layer_below(fs), dir, name, flags | O_EXCL, mode, cred, node, file, attr,
+			 NULL);
+}
+
+static int caller_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+			struct fs_cred cred, struct fs_attr *attr)
+{
+	AS_CALLER(cred.gid);
+	return fs_mkdir(layer_below(fs), dir, name, mode, cred, attr, NULL);
+}
+
+static int caller_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
+			  struct fs_cred cred, struct fs_attr *attr)
+{
+	AS_CALLER(cred.gid);
+	return fs_symlink(layer_below(fs), dir, name, target, cred, attr, NULL);
+}
+
+static int caller_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
+			uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
+{
+	AS_CALLER(cred.gid);
+	return fs_mknod(layer_below(fs), dir, name, mode, major, minor, cred, attr, NULL);
+}
+
+static int caller_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_link(layer_below(fs), node, dir, name, NULL);
+}
+
+static int caller_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
+			 struct fs_node newdir, const char *newname)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
+}
+
+static int caller_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_unlink(layer_below(fs), dir, name, rmdir, NULL);
+}
+
+/* What a guest's kernel does for its users, see above. */
+static bool is_kernels(const struct fs_setattr *set, const struct fs_attr *now)
+{
+	const uint32_t setid = S_ISUID | S_ISGID;
+
+	if (set->valid == FS_SET_MODE)
+		return (set->mode & setid) != (now->mode & setid) &&
+		       (now->mode & 07777 & ~setid) == (set->mode & ~setid) &&
+		       (set->mode & setid & ~now->mode) == 0;
+	return set->valid == FS_SET_GID && now->uid == caller.uid;
+}
+
+static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
+			  const struct fs_setattr *set)
+{
+	struct fs_attr now;
+	int ret = fs_getattr(layer_below(fs), node, &now);
+
+	if (ret)
+		return ret;
+	if (is_kernels(set, &now))
+		return fs_setattr(layer_below(fs), node, file, set);
+	/* An owner may keep S_ISGID for the group that the file is in. */
+	AS_CALLER(now.uid == caller.uid ? now.gid : NO_GROUP);
+	return fs_setattr(layer_below(fs), node, file, set);
+}
+
+static ssize_t caller_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf,
+			       size_t size)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_getxattr(layer_below(fs), node, name, buf, size);
+}
+
+static int caller_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf,
+			   size_t size, int flags)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_setxattr(layer_below(fs), node, name, buf, size, flags, NULL);
+}
+
+static int caller_removexattr(struct fs *fs, struct fs_node node, const char *name)
+{
+	AS_CALLER(NO_GROUP);
+	return fs_removexattr(layer_below(fs), node, name, NULL);
+}
+
+int caller_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
+		  size_t errlen)
+{
+	static const struct fs_ops ops = {
+		.name = "caller",
+		.act_as = caller_act_as,
+		.walk = caller_walk,
+		.lookup = caller_lookup,
+		.setattr = caller_setattr,
+		.open = caller_open,
+		.create = caller_create_file,
+		.write = caller_write,
+		.mkdir = caller_mkdir,
+		.symlink = caller_symlink,
+		.mknod = caller_mknod,
+		.link = caller_link,
+		.rename = caller_rename,
+		.unlink = caller_unlink,
+		.getxattr = caller_getxattr,
+		.setxattr = caller_setxattr,
+		.removexattr = caller_removexattr,
+	};
+	struct fs_layer *layer = calloc(1, sizeof(*layer));
+
+	(void)export;
+	if (!layer) {
+		snprintf(err, errlen, "out of memory");
+		return -ENOMEM;
+	}
+	layer_init(layer, below, &ops);
+	*fs = &layer->fs;
+	return 0;
+}
