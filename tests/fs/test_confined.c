@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test_confined.c - the local driver passes the conformance suite behind all walls of a worker.
+ * test_confined.c - a share's files, in each model, pass the conformance suite behind all walls of
+ * a worker.
  *
  * A process cannot leave a sandbox, so each test runs in one of its own, which puts the walls up
  * around the fs that the test makes. The host's paths are gone then; what is left in the
@@ -9,16 +10,21 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "fs/export.h"
 #include "tests/fs/conformance.h"
 #include "xen9pfsd/sandbox.h"
 
 /* As a worker does it. A test makes one fs. */
 static int make_confined(const char *dir, enum fs_model model, struct fs **fs)
 {
+	const struct fs_export choice = {.model = model, .special = FS_SPECIAL_NODES};
 	char err[128] = "", moved[4096];
 	_cleanup_close_ int host = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int export = sandbox_mount(host, false, false);
-	struct sandbox sandbox = {.export = export >= 0 ? export : host};
+	struct sandbox sandbox = {
+		.export = export >= 0 ? export : host,
+		.capabilities = fs_export_capabilities(&choice),
+	};
 	int ret;
 
 	/* Where paths still lead somewhere, the test must not find it in order to clean up: that
@@ -28,7 +34,7 @@ static int make_confined(const char *dir, enum fs_model model, struct fs **fs)
 	if (ret == 0)
 		ret = sandbox_close(&sandbox, err, sizeof(err));
 	if (ret == 0)
-		ret = fs_local_create(sandbox.export, model, fs, err, sizeof(err));
+		ret = fs_export_open(&choice, sandbox.export, fs, err, sizeof(err));
 	if (ret == 0)
 		ret = sandbox_lock(&sandbox, err, sizeof(err));
 	if (ret < 0)
@@ -45,6 +51,16 @@ static int make_none(const char *dir, struct fs **fs)
 static int make_passthrough(const char *dir, struct fs **fs)
 {
 	return make_confined(dir, FS_MODEL_PASSTHROUGH, fs);
+}
+
+static int make_mapped_xattr(const char *dir, struct fs **fs)
+{
+	return make_confined(dir, FS_MODEL_MAPPED_XATTR, fs);
+}
+
+static int make_mapped_file(const char *dir, struct fs **fs)
+{
+	return make_confined(dir, FS_MODEL_MAPPED_FILE, fs);
 }
 
 /* Returns the status as of test_main(); a signal is a failure. */
@@ -91,14 +107,16 @@ int main(int argc, char **argv)
 	const bool root = geteuid() == 0;
 	const struct subject subjects[] = {
 		{"confined-none", root, make_none},
+		{"confined-mapped-xattr", true, make_mapped_xattr},
+		{"confined-mapped-file", true, make_mapped_file},
 		{"confined-passthrough", true, make_passthrough},
 	};
 	struct test tests[CONFORMANCE_TESTS_MAX];
 	size_t count = conformance_tests(tests);
 	bool failed = false;
 
-	/* Without the rights, the one that needs none. */
-	for (size_t s = 0; s < (root ? countof(subjects) : 1); s++) {
+	/* Without the rights, those that need none. */
+	for (size_t s = 0; s < countof(subjects) - (root ? 0 : 1); s++) {
 		subject = &subjects[s];
 		for (size_t i = 0; i < count; i++) {
 			if (!restores(&tests[i]) && wanted(tests[i].name, argc, argv))
