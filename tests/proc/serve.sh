@@ -199,6 +199,13 @@ test_day_of_work_passes_with_mapped_ids() {
     day_passes --ownership passthrough --uid-map map:0:100000:65536 --gid-map map:0:100000:65536
 }
 
+test_torture_finds_nothing_in_mapped_file() {
+    serve_start --listen "unix:$work/s" --ownership mapped-file
+    at "unix:$work/s" torture --ops 2000 >"$work/torture" || fail "$(cat "$work/torture")"
+    grep -q ' errors=0$' "$work/torture" || fail "$(cat "$work/torture")"
+    serve_stop
+}
+
 test_day_of_work_passes_where_the_host_checks() {
     need_root "only root can be others"
     day_passes --ownership passthrough --permissions host

@@ -52,4 +52,21 @@ test_killed_workers_are_not_noticed_with_passthrough() {
     kills_end
 }
 
+# mapped_under_torture MODEL
+mapped_under_torture() {
+    daemon_start
+    torture guest-1 --path "$share" --security-model "$1" -- --common common
+    kill_shares "$kills" 1000 60000 worker
+    kills_end
+}
+
+test_killed_workers_are_not_noticed_with_mapped_xattr() {
+    setfattr -n user.probe -v x "$share" 2>/dev/null || skip "no user attributes here"
+    mapped_under_torture mapped-xattr
+}
+
+test_killed_workers_are_not_noticed_with_mapped_file() {
+    mapped_under_torture mapped-file
+}
+
 run_tests "$@"
