@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "common/crash.h"
 #include "common/util.h"
 #include "fs/fs.h"
 #include "fs/intent.h"
@@ -290,10 +289,8 @@ static int fs_open_denied(struct fs *fs, struct fs_node node, int flags, struct 
 	int ret = fs_open(fs, node, flags, file), restored = 0;
 	bool widen = ret == -EACCES && now == made;
 
-	if (widen && (ret = fs_set_mode(fs, node, wide)) == 0) {
-		CRASH_POINT();
+	if (widen && (ret = fs_set_mode(fs, node, wide)) == 0)
 		ret = fs_open(fs, node, flags, file);
-	}
 	if (widen || (now == wide && made != wide))
 		restored = fs_set_mode(fs, node, made);
 	return ret ? ret : restored;

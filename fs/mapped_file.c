@@ -255,7 +255,6 @@ static int meta_write_shared(const struct meta *meta, struct fs_node node, uint6
 		       size <= length	       ? length
 		       : size < sizeof(padded) ? (size_t)size
 					       : sizeof(padded));
-	CRASH_POINT();
 	if (ret == 0 && size > length)
 		ret = fs_setattr(meta->below, node, file, &cut);
 	fs_close(meta->below, file);
@@ -486,7 +485,6 @@ static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const c
 		ret = meta_home(below, dir, &home);
 	if (ret == 0 && fs_lookup(below, home, name, &there) == 0 && there.path != attr.path)
 		ret = fs_unlink(below, home, name, false, NULL);
-	CRASH_POINT();
 	if (ret == 0)
 		ret = fs_link(below, file, home, name, NULL);
 	fs_forget(below, file);
@@ -542,7 +540,8 @@ static int sweep_home(struct fs *below, struct fs_node home)
 	return ret;
 }
 
-/* So that the host can remove or replace directory `node`, which the guest sees empty. */
+/* So that the host can remove or replace directory `node`, if the guest sees it empty; else the
+ * host says what is wrong. */
 static int clear(struct fs *fs, struct fs_node node)
 {
 	struct fs *below = layer_below(fs);
@@ -557,13 +556,12 @@ static int clear(struct fs *fs, struct fs_node node)
 	ret = fs_readdir(below, dir, 0, 4096, count_others, &others);
 	fs_close(below, dir);
 	if (ret || others)
-		return ret ? ret : -ENOTEMPTY;
+		return ret;
 	ret = fs_walk(below, node, META, &home, &attr);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	ret = S_ISDIR(home.type) ? sweep_home(below, home) : -ENOTDIR;
 	fs_forget(below, home);
-	CRASH_POINT();
 	return ret ? ret : fs_unlink(below, node, META, true, NULL);
 }
 

@@ -476,6 +476,15 @@ static void files_follow_their_objects(void)
 	FAILS(ENOTEMPTY, fs_unlink(w.fs, w.root, "dir", true, NULL));
 	CU_ASSERT_EQUAL(attr_at(&w, dir, "inside").mode, S_IFREG | 0644);
 	CU_ASSERT_EQUAL(attr_at(&w, w.root, "dir").mode, S_IFDIR | 01777);
+	{
+		struct fs_node deep = make_dir(&w, dir, "deep");
+
+		put(&w, make_file(&w, deep, "x", ""));
+		FAILS(EINVAL, fs_rename(w.fs, w.root, "dir", dir, "deep", NULL));
+		OK(fs_unlink(w.fs, deep, "x", false, NULL));
+		OK(fs_unlink(w.fs, dir, "deep", true, NULL));
+		put(&w, deep);
+	}
 	OK(fs_unlink(w.fs, dir, "inside", false, NULL));
 	OK(fs_mkdir(w.fs, w.root, "mover", 0711, guest, &attr, NULL));
 	OK(fs_rename(w.fs, w.root, "mover", w.root, "dir", NULL));
