@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * 9p.h - numbers of the protocol. Sources: the Plan 9 manual (intro(5) and following) for the
- * common part, include/net/9p/9p.h of Linux and diod's protocol page for 9P2000.L.
+ * common part, include/net/9p/9p.h of Linux for 9P2000.u, and diod's protocol page for 9P2000.L.
  */
 #ifndef PROTO_9P_H
 #define PROTO_9P_H
@@ -20,10 +20,22 @@
 #define P9_MSIZE_MAX (1u << 20)
 #define P9_ERRNO_MAX 4095 /* Rlerror: 1 to this, else Linux takes it for something else */
 
+#define P9_ERROR_MAX 126 /* bytes of Rerror.ename: Linux has room for no more */
+
+/* What client and server agree on. Memory that says nothing says 9P2000.L. */
+enum p9_dialect {
+	P9_L,
+	P9_U,
+	P9_PLAIN, /* 9P2000 */
+	P9_DIALECTS,
+};
+
 #define P9_VERSION_L "9P2000.L"
+#define P9_VERSION_U "9P2000.u"
+#define P9_VERSION_PLAIN "9P2000"
 #define P9_VERSION_UNKNOWN "unknown"
 
-/* qid.type */
+/* qid.type; plain 9P2000 knows no links. */
 #define P9_QTDIR 0x80
 #define P9_QTSYMLINK 0x02
 #define P9_QTFILE 0x00
@@ -33,6 +45,32 @@ struct p9_qid {
 	uint32_t version;
 	uint64_t path;
 };
+
+/* Topen.mode, Tcreate.mode */
+#define P9_OREAD 0x00u
+#define P9_OWRITE 0x01u
+#define P9_ORDWR 0x02u
+#define P9_OEXEC 0x03u
+#define P9_OACCMODE 0x03u
+#define P9_OTRUNC 0x10u
+#define P9_OCEXEC 0x20u
+#define P9_ORCLOSE 0x40u
+#define P9_OAPPEND 0x80u /* 9P2000.u */
+
+/* Tcreate.perm, p9_stat.mode; those from DMSYMLINK on are 9P2000.u's. */
+#define P9_DMDIR 0x80000000u
+#define P9_DMSYMLINK 0x02000000u
+#define P9_DMLINK 0x01000000u
+#define P9_DMDEVICE 0x00800000u
+#define P9_DMNAMEDPIPE 0x00200000u
+#define P9_DMSOCKET 0x00100000u
+#define P9_DMSETUID 0x00080000u
+#define P9_DMSETGID 0x00040000u
+#define P9_DMSETVTX 0x00010000u
+#define P9_DMPERM 0x000001ffu
+
+/* Twstat: a number that says "leave it as it is"; a string says so by being empty. */
+#define P9_UNTOUCHED (~UINT64_C(0))
 
 /* Tgetattr.request_mask, Rgetattr.valid */
 #define P9_GETATTR_BASIC 0x07ffu

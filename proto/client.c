@@ -361,7 +361,7 @@ int client_send(struct client *client, struct p9_msg *msg)
 	if (msg->type == P9_Tflush)
 		slot->oldtag = msg->Tflush.oldtag;
 
-	result = p9_encode(msg, client->out, client->msize);
+	result = p9_encode(msg, P9_L, client->out, client->msize);
 	if (result > 0)
 		result = send_out(client, msg->tag % client->transport->lanes, (size_t)result);
 	if (result != 0)
@@ -396,7 +396,7 @@ static bool settle(struct client *client, struct arrival *arrival, size_t size)
 
 	arrival->msg.type = 0;
 	arrival->msg.tag = P9_NOTAG;
-	arrival->error = p9_decode(&arrival->msg, arrival->bytes, size);
+	arrival->error = p9_decode(&arrival->msg, P9_L, arrival->bytes, size);
 	slot = find_slot(client, arrival->msg.tag);
 	arrival->holds_tag = slot != NULL && !slot->answered;
 	if (arrival->error != 0 || !arrival->holds_tag || !reply_fits(slot, &arrival->msg, size))

@@ -511,9 +511,9 @@ static int decode(struct req *req)
 		}
 	}
 	if (in_place)
-		return p9_decode(&req->t, req->in, req->in_size);
+		return p9_decode(&req->t, P9_L, req->in, req->in_size);
 	memcpy(req->text, req->in, req->in_size);
-	return p9_decode(&req->t, req->text, req->in_size);
+	return p9_decode(&req->t, P9_L, req->text, req->in_size);
 }
 
 /* Decodes and finds the handler; what is wrong with the message is an error. */
@@ -638,13 +638,13 @@ static void encode(struct req *req)
 	int size = -ENOMEM;
 
 	if (req->result >= 0)
-		size = p9_encode(&req->r, req->out, P9_MSIZE_MAX);
+		size = p9_encode(&req->r, P9_L, req->out, P9_MSIZE_MAX);
 	if (size > 0 && (uint32_t)size > session_max_message(req->session))
 		size = -EMSGSIZE;
 	if (size < 0) {
 		req->r.type = P9_Rlerror;
 		req->r.Rlerror.ecode = wire_errno(req->result < 0 ? req->result : size);
-		size = p9_encode(&req->r, req->out, P9_MSIZE_MAX);
+		size = p9_encode(&req->r, P9_L, req->out, P9_MSIZE_MAX);
 	}
 	req->out_size = (uint32_t)size;
 	req->slot->out_size = req->out_size;

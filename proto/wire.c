@@ -18,6 +18,7 @@
 /* ---- reading: one small function for each kind of field ---- */
 
 struct reader {
+	enum p9_dialect dialect;
 	uint8_t *next, *end;
 	bool failed;
 };
@@ -107,6 +108,20 @@ static void get_str(struct reader *r, struct p9_str *str)
 	str->text = (const char *)(at - 1);
 }
 
+static void get_u32u(struct reader *r, uint32_t *value)
+{
+	*value = UINT32_MAX;
+	if (r->dialect != P9_PLAIN)
+		get_u32(r, value);
+}
+
+static void get_stru(struct reader *r, struct p9_str *str)
+{
+	*str = (struct p9_str){.text = ""};
+	if (r->dialect != P9_PLAIN)
+		get_str(r, str);
+}
+
 static void get_data(struct reader *r, struct p9_data *data)
 {
 	get_u32(r, &data->len);
@@ -137,9 +152,41 @@ static void get_qids(struct reader *r, struct p9_qids *qids)
 		get_qid(r, &qids->qid[i]);
 }
 
+static void get_stat_fields(struct reader *r, struct p9_stat *m);
+
+/* A stat fills the size that it begins with to the last byte. */
+static void get_sized_stat(struct reader *r, struct p9_stat *stat)
+{
+	uint8_t *end = r->end;
+	uint16_t size;
+
+	get_u16(r, &size);
+	if ((size_t)(r->end - r->next) < size)
+		r->failed = true;
+	else
+		r->end = r->next + size;
+	get_stat_fields(r, stat);
+	r->failed = r->failed || r->next != r->end;
+	r->end = end;
+}
+
+/* Some peers leave the outer count at 0. */
+static void get_stat(struct reader *r, struct p9_stat *stat)
+{
+	const uint8_t *begin;
+	uint16_t count;
+
+	get_u16(r, &count);
+	begin = r->next;
+	get_sized_stat(r, stat);
+	if (count != 0 && r->next - begin != count)
+		r->failed = true;
+}
+
 /* ---- writing ---- */
 
 struct writer {
+	enum p9_dialect dialect;
 	uint8_t *next, *end;
 	bool failed;
 };
@@ -209,6 +256,18 @@ static void put_str(struct writer *w, const struct p9_str *str)
 	put_bytes(w, str->text, str->len);
 }
 
+static void put_u32u(struct writer *w, const uint32_t *value)
+{
+	if (w->dialect != P9_PLAIN)
+		put_u32(w, value);
+}
+
+static void put_stru(struct writer *w, const struct p9_str *str)
+{
+	if (w->dialect != P9_PLAIN)
+		put_str(w, str);
+}
+
 static void put_data(struct writer *w, const struct p9_data *data)
 {
 	put_u32(w, &data->len);
@@ -227,6 +286,37 @@ static void put_qids(struct writer *w, const struct p9_qids *qids)
 	put_u16(w, &qids->count);
 	for (unsigned i = 0; i < qids->count; i++)
 		put_qid(w, &qids->qid[i]);
+}
+
+static void put_stat_fields(struct writer *w, const struct p9_stat *m);
+
+/* Writes the size of what follows it where `at` is. */
+static void put_size_at(struct writer *w, uint8_t *at)
+{
+	struct writer back = {.next = at, .end = w->next};
+	size_t size = w->failed ? 0 : (size_t)(w->next - at) - 2;
+	uint16_t wire = (uint16_t)size;
+
+	if (size > UINT16_MAX)
+		w->failed = true;
+	else if (!w->failed)
+		put_u16(&back, &wire);
+}
+
+static void put_sized_stat(struct writer *w, const struct p9_stat *stat)
+{
+	uint8_t *size = room(w, 2);
+
+	put_stat_fields(w, stat);
+	put_size_at(w, size);
+}
+
+static void put_stat(struct writer *w, const struct p9_stat *stat)
+{
+	uint8_t *count = room(w, 2);
+
+	put_sized_stat(w, stat);
+	put_size_at(w, count);
 }
 
 /* ---- printing ---- */
@@ -271,6 +361,7 @@ static void print_u64(struct printer *p, const uint64_t *value)
 }
 
 #define print_optu32 print_u32
+#define print_u32u print_u32
 #define print_dfid print_fid
 #define print_newfid print_fid
 #define print_afid print_fid
@@ -293,6 +384,8 @@ static void print_str(struct printer *p, const struct p9_str *str)
 	add(p, "\"%.*s\"", (int)str->len, str->text);
 }
 
+#define print_stru print_str
+
 static void print_data(struct printer *p, const struct p9_data *data)
 {
 	add(p, "[%" PRIu32 " bytes]", data->len);
@@ -312,10 +405,14 @@ static void print_qids(struct printer *p, const struct p9_qids *qids)
 		print_qid(p, &qids->qid[i]);
 }
 
+static void print_stat(struct printer *p, const struct p9_stat *m);
+
 /* ---- from the table ---- */
 
 /* clang-format off */
 #define F(kind, name) get_##kind(r, &m->name);
+#define STAT(fields)                                                                               \
+	static void get_stat_fields(struct reader *r, struct p9_stat *m) { fields }
 #define MSG(number, name, fields)                                                                  \
 	static void get_##name(struct reader *r, struct p9_##name *m) { (void)r, (void)m; fields }
 #include "proto/messages.def"
@@ -323,6 +420,8 @@ static void print_qids(struct printer *p, const struct p9_qids *qids)
 #undef MSG
 
 #define F(kind, name) put_##kind(w, &m->name);
+#define STAT(fields)                                                                               \
+	static void put_stat_fields(struct writer *w, const struct p9_stat *m) { fields }
 #define MSG(number, name, fields)                                                                  \
 	static void put_##name(struct writer *w, const struct p9_##name *m) { (void)w, (void)m; fields }
 #include "proto/messages.def"
@@ -330,6 +429,8 @@ static void print_qids(struct printer *p, const struct p9_qids *qids)
 #undef MSG
 
 #define F(kind, name) add(p, " " #name " "); print_##kind(p, &m->name);
+#define STAT(fields)                                                                               \
+	static void print_stat(struct printer *p, const struct p9_stat *m) { fields }
 #define MSG(number, name, fields)                                                                  \
 	static void print_##name(struct printer *p, const struct p9_##name *m) { (void)p, (void)m; fields }
 #include "proto/messages.def"
@@ -341,10 +442,13 @@ static void print_qids(struct printer *p, const struct p9_qids *qids)
 #define fids_u16(f, v)
 #define fids_u32(f, v)
 #define fids_optu32(f, v)
+#define fids_u32u(f, v)
 #define fids_u64(f, v)
 #define fids_afid(f, v)
 #define fids_qid(f, v)
 #define fids_str(f, v)
+#define fids_stru(f, v)
+#define fids_stat(f, v)
 #define fids_data(f, v)
 #define fids_names(f, v)
 #define fids_qids(f, v)
@@ -371,9 +475,9 @@ const char *p9_name(uint8_t type)
 	return NULL;
 }
 
-int p9_decode(struct p9_msg *msg, void *buf, size_t size)
+int p9_decode(struct p9_msg *msg, enum p9_dialect dialect, void *buf, size_t size)
 {
-	struct reader r = {.next = buf, .end = (uint8_t *)buf + size};
+	struct reader r = {.dialect = dialect, .next = buf, .end = (uint8_t *)buf + size};
 	uint32_t wire_size;
 
 	get_u32(&r, &wire_size);
@@ -395,9 +499,9 @@ int p9_decode(struct p9_msg *msg, void *buf, size_t size)
 	return r.failed ? -EPROTO : 0;
 }
 
-int p9_encode(const struct p9_msg *msg, void *buf, size_t size)
+int p9_encode(const struct p9_msg *msg, enum p9_dialect dialect, void *buf, size_t size)
 {
-	struct writer w = {.next = buf, .end = (uint8_t *)buf + size};
+	struct writer w = {.dialect = dialect, .next = buf, .end = (uint8_t *)buf + size};
 	uint32_t wire_size = 0;
 
 	put_u32(&w, &wire_size);
@@ -478,6 +582,22 @@ int p9_dirent_get(struct p9_dirent *entry, void *buf, size_t size)
 	get_u64(&r, &entry->offset);
 	get_u8(&r, &entry->type);
 	get_str(&r, &entry->name);
+	return r.failed ? -EPROTO : (int)(r.next - (uint8_t *)buf);
+}
+
+size_t p9_stat_put(const struct p9_stat *stat, enum p9_dialect dialect, void *buf, size_t size)
+{
+	struct writer w = {.dialect = dialect, .next = buf, .end = (uint8_t *)buf + size};
+
+	put_sized_stat(&w, stat);
+	return w.failed ? 0 : (size_t)(w.next - (uint8_t *)buf);
+}
+
+int p9_stat_get(struct p9_stat *stat, enum p9_dialect dialect, void *buf, size_t size)
+{
+	struct reader r = {.dialect = dialect, .next = buf, .end = (uint8_t *)buf + size};
+
+	get_sized_stat(&r, stat);
 	return r.failed ? -EPROTO : (int)(r.next - (uint8_t *)buf);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * wire.h - messages as structs, and their way to bytes and back, made from messages.def.
+ * wire.h - messages as structs, and their way to bytes and back, made from messages.def. The struct
+ * of a message is the same in all dialects; the bytes are not, so whoever asks for them says which.
  *
  * Decoding allocates nothing: strings and data borrow from the message buffer, which must be
  * private memory and stay until the message is no longer used. The buffer is changed by decoding:
@@ -42,6 +43,7 @@ typedef uint16_t p9_u16_t;
 typedef uint32_t p9_u32_t;
 typedef uint64_t p9_u64_t;
 typedef uint32_t p9_optu32_t;
+typedef uint32_t p9_u32u_t;
 typedef uint32_t p9_fid_t;
 typedef uint32_t p9_dfid_t;
 typedef uint32_t p9_newfid_t;
@@ -51,8 +53,14 @@ typedef struct p9_str p9_str_t;
 typedef struct p9_data p9_data_t;
 typedef struct p9_names p9_names_t;
 typedef struct p9_qids p9_qids_t;
+typedef struct p9_str p9_stru_t;
+typedef struct p9_stat p9_stat_t;
 
 #define F(kind, name) p9_##kind##_t name;
+#define STAT(fields)                                                                               \
+	struct p9_stat {                                                                           \
+		fields                                                                             \
+	};
 #define MSG(number, name, fields)                                                                  \
 	struct p9_##name {                                                                         \
 		fields                                                                             \
@@ -81,16 +89,17 @@ struct p9_msg {
 /* "Tlopen"; NULL: no such message. */
 const char *p9_name(uint8_t type);
 
-/* Decodes one whole message of `size` bytes. 0; -EOPNOTSUPP: a type that messages.def does not
- * have (type and tag are set); -EPROTO: the fields do not fit the bytes (type and tag are set when
- * there were that many). `size` is compared with the size field: a difference is -EPROTO. Bytes
- * behind the last field are ignored, as other servers do. */
-int p9_decode(struct p9_msg *msg, void *buf, size_t size);
+/* Decodes one whole message of `size` bytes, which may be any of messages.def in any dialect. 0;
+ * -EOPNOTSUPP: a type that messages.def does not have (type and tag are set); -EPROTO: the fields
+ * do not fit the bytes (type and tag are set when there were that many). `size` is compared with
+ * the size field: a difference is -EPROTO. Bytes behind the last field are ignored, as other
+ * servers do. */
+int p9_decode(struct p9_msg *msg, enum p9_dialect dialect, void *buf, size_t size);
 
 /* Encodes `msg` into `buf`. Returns the size of the message; -EMSGSIZE when it is larger than
  * `size`; -EINVAL for an unknown type. A data field whose bytes stand at their place in `buf`
  * already is not copied (see p9_data_place()). */
-int p9_encode(const struct p9_msg *msg, void *buf, size_t size);
+int p9_encode(const struct p9_msg *msg, enum p9_dialect dialect, void *buf, size_t size);
 
 /* Where in the buffer of an Rread or Rreaddir the data stands. */
 static inline uint8_t *p9_data_place(void *buf)
@@ -118,6 +127,10 @@ struct p9_dirent {
 };
 size_t p9_dirent_put(const struct p9_dirent *entry, void *buf, size_t size);
 int p9_dirent_get(struct p9_dirent *entry, void *buf, size_t size);
+
+/* The same for stats in the data of an Rread, of a directory. */
+size_t p9_stat_put(const struct p9_stat *stat, enum p9_dialect dialect, void *buf, size_t size);
+int p9_stat_get(struct p9_stat *stat, enum p9_dialect dialect, void *buf, size_t size);
 
 /* A p9_str of a C string (shorter than 64 KiB). */
 struct p9_str p9_str(const char *text);

@@ -217,7 +217,7 @@ static int expect_error_msg(struct hostile *hostile, struct p9_msg *msg)
 	int size;
 
 	msg->tag = SIM_HOSTILE_TAG;
-	size = p9_encode(msg, raw->bytes, sizeof(raw->bytes));
+	size = p9_encode(msg, P9_L, raw->bytes, sizeof(raw->bytes));
 	if (size < 0)
 		return size;
 	raw->size = (uint32_t)size;
@@ -389,7 +389,7 @@ static int duplicate_tags(struct hostile *hostile)
 {
 	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	uint8_t bytes[64];
-	int size = p9_encode(&msg, bytes, sizeof(bytes));
+	int size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 	int replies = 0, result;
 
 	for (int i = 0; i < 100; i++)
@@ -483,7 +483,7 @@ static int flush_other_ring(struct hostile *hostile)
 {
 	struct p9_msg msg = sim_hostile_getattr(hostile, 0), reply;
 	uint8_t bytes[64];
-	int result, size = p9_encode(&msg, bytes, sizeof(bytes));
+	int result, size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 
 	if (hostile->front->rings < 2)
 		return sim_hostile_say(hostile, 0, "there is one ring only");

@@ -95,7 +95,7 @@ static int backend_indices(struct hostile *hostile)
 {
 	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	uint8_t bytes[64];
-	int size = p9_encode(&msg, bytes, sizeof(bytes));
+	int size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 	int result;
 
 	page_of(hostile)->out_cons = 0xdeadbeef;
@@ -184,7 +184,7 @@ static int in_pieces(struct hostile *hostile)
 {
 	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG), reply;
 	uint8_t bytes[64];
-	int size = p9_encode(&msg, bytes, sizeof(bytes));
+	int size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 
 	for (int i = 0; i < size; i++) {
 		sim_hostile_put(hostile, 0, &bytes[i], 1);
@@ -209,7 +209,7 @@ static int send_unread(struct hostile *hostile)
 		int size, result;
 
 		msg = sim_hostile_getattr(hostile, (uint16_t)sent);
-		size = p9_encode(&msg, bytes, sizeof(bytes));
+		size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 		result = front_send(hostile->front, 0, bytes, (size_t)size);
 		if (result == -EAGAIN) {
 			usleep(10000);

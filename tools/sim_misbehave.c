@@ -75,7 +75,7 @@ struct p9_msg sim_hostile_getattr(const struct hostile *hostile, uint16_t tag)
 int sim_hostile_send_msg(struct hostile *hostile, unsigned ring, const struct p9_msg *msg)
 {
 	uint8_t bytes[4096];
-	int size = p9_encode(msg, bytes, sizeof(bytes));
+	int size = p9_encode(msg, P9_L, bytes, sizeof(bytes));
 
 	return size < 0 ? size : sim_hostile_send(hostile, ring, bytes, (size_t)size);
 }
@@ -92,7 +92,7 @@ int sim_hostile_recv(struct hostile *hostile, struct p9_msg *reply, int timeout_
 		if (result != 0)
 			return result;
 	}
-	return size < 0 ? (int)size : p9_decode(reply, hostile->buf, (size_t)size);
+	return size < 0 ? (int)size : p9_decode(reply, P9_L, hostile->buf, (size_t)size);
 }
 
 int sim_hostile_alive(struct hostile *hostile)

@@ -317,7 +317,7 @@ void send_msg(struct conn *c, uint16_t tag, struct p9_msg m)
 	int size;
 
 	m.tag = tag;
-	size = p9_encode(&m, c->check, BUFFER_SIZE);
+	size = p9_encode(&m, P9_L, c->check, BUFFER_SIZE);
 	if (size < 0) {
 		errno = -size;
 		give_up("p9_encode");
@@ -395,7 +395,7 @@ struct raw raw_of(struct p9_msg m, uint16_t tag)
 	int size;
 
 	m.tag = tag;
-	size = p9_encode(&m, raw.bytes, sizeof(raw.bytes));
+	size = p9_encode(&m, P9_L, raw.bytes, sizeof(raw.bytes));
 	raw.size = size > 0 ? (size_t)size : 0;
 	return raw;
 }
@@ -441,13 +441,13 @@ static bool reply_is_exact(struct conn *c, size_t size)
 	int decoded;
 
 	memcpy(c->raw, c->buf, size);
-	decoded = p9_decode(&c->reply, c->buf, size);
+	decoded = p9_decode(&c->reply, P9_L, c->buf, size);
 	check_at(__FILE__, __LINE__, decoded == 0, "reply of type %u cannot be decoded",
 		 c->reply.type);
 	if (decoded != 0)
 		return false;
 	check_at(__FILE__, __LINE__,
-		 p9_encode(&c->reply, c->check, BUFFER_SIZE) == (int)size &&
+		 p9_encode(&c->reply, P9_L, c->check, BUFFER_SIZE) == (int)size &&
 			 memcmp(c->check, c->raw, size) == 0,
 		 "%s has bytes behind its last field", p9_name(c->reply.type));
 	check_at(__FILE__, __LINE__, size <= size_limit(c, c->reply.type), "%s of %zu bytes",

@@ -82,13 +82,19 @@ static void nothing_happened(struct world *w, struct conn *c)
 
 /* ---- short bodies ---- */
 
-/* A type that is not supported at all may be told as that. */
+static bool is_served(uint8_t type)
+{
+	return type != P9_Tauth && type != P9_Topen && type != P9_Tcreate && type != P9_Tstat &&
+	       type != P9_Twstat;
+}
+
+/* A type that is not supported, or not in this dialect, may be told as that. */
 static bool is_refusal(const struct p9_msg *reply, uint8_t type)
 {
 	uint32_t error = reply->Rlerror.ecode;
 
 	return reply->type == P9_Rlerror &&
-	       (error == EINVAL || error == EPROTO || (error == EOPNOTSUPP && type == P9_Tauth));
+	       (error == EINVAL || error == EPROTO || (error == EOPNOTSUPP && !is_served(type)));
 }
 
 static void refused_when_cut(struct conn *c, uint8_t type)

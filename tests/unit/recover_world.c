@@ -246,7 +246,7 @@ static void say(struct p9_msg msg, uint8_t answer, uint32_t ecode)
 		tag_next++;
 	tag_chosen = 0;
 	lane = &world->lane[m->lane];
-	size = p9_encode(&msg, lane->in + lane->produced, LANE_BYTES - lane->produced);
+	size = p9_encode(&msg, P9_L, lane->in + lane->produced, LANE_BYTES - lane->produced);
 	CU_ASSERT_FATAL(size > 0);
 	m->at = lane->produced;
 	m->size = (uint32_t)size;
@@ -454,7 +454,7 @@ static unsigned look_up_reply(uint16_t tag, struct p9_msg *reply, FILE *to)
 				return count;
 			}
 			memcpy(bytes, lane->out + at, size);
-			if (p9_decode(&msg, bytes, size) < 0)
+			if (p9_decode(&msg, P9_L, bytes, size) < 0)
 				world_fail(__FILE__, __LINE__, "a reply cannot be decoded");
 			if (msg.tag != tag)
 				continue;

@@ -39,7 +39,7 @@ static void reply(uint16_t tag, struct p9_msg msg)
 	int size;
 
 	msg.tag = tag;
-	size = p9_encode(&msg, buf, sizeof(buf));
+	size = p9_encode(&msg, P9_L, buf, sizeof(buf));
 	CU_ASSERT_TRUE(size > 0 && write(server, buf, (size_t)size) == size);
 }
 
@@ -78,7 +78,7 @@ static struct p9_msg request(void)
 
 	if (recv(server, &size, 4, MSG_PEEK | MSG_DONTWAIT) == 4 && size <= sizeof(buf) &&
 	    recv(server, buf, size, MSG_WAITALL) == (ssize_t)size)
-		CU_ASSERT_EQUAL(p9_decode(&msg, buf, size), 0);
+		CU_ASSERT_EQUAL(p9_decode(&msg, P9_L, buf, size), 0);
 	return msg;
 }
 
@@ -570,7 +570,7 @@ static ssize_t narrow_recv(struct client_transport *transport, void *buf, size_t
 	if (narrow->taken == narrow->sent)
 		return -EAGAIN;
 	narrow->taken++;
-	return p9_encode(&msg, buf, size);
+	return p9_encode(&msg, P9_L, buf, size);
 }
 
 static int narrow_wait(struct client_transport *transport, int timeout_ms)

@@ -190,7 +190,7 @@ static void lane_released(struct lane *lane)
 static void take(struct world *w, const struct p9_msg *msg)
 {
 	uint8_t bytes[256];
-	int size = p9_encode(msg, bytes, sizeof(bytes));
+	int size = p9_encode(msg, P9_L, bytes, sizeof(bytes));
 	struct req *req = session_request(w->session, &w->lane, (uint32_t)size);
 
 	memcpy(req->in, bytes, (size_t)size);

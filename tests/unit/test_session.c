@@ -53,7 +53,7 @@ static void publish(struct stage *s, struct req *req)
 
 	if (!req_flushed(req)) {
 		memcpy(s->bytes[i], req->out, req->out_size);
-		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], s->bytes[i], req->out_size), 0);
+		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], P9_L, s->bytes[i], req->out_size), 0);
 	} else {
 		s->replies--;
 	}
@@ -132,7 +132,7 @@ static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
 	int size;
 
 	msg.tag = tag;
-	size = p9_encode(&msg, bytes, sizeof(bytes));
+	size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 	CU_ASSERT_FATAL(size > 0);
 	req = session_request(s->session, &s->lane, (uint32_t)size);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(req);

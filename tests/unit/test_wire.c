@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test_wire.c - the wire: every message of messages.def to bytes and back, every way to cut it
- * short, and the bytes and sizes that the protocol's description gives.
+ * test_wire.c - the wire: every message of messages.def in each dialect to bytes and back, every
+ * way to cut it short, and the bytes and sizes that the protocol's description gives.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -20,6 +20,7 @@
 /* ---- random messages, made from messages.def ---- */
 
 static uint64_t random_state;
+static enum p9_dialect dialect; /* that they are written in */
 
 static uint64_t random_bits(void)
 {
@@ -62,6 +63,7 @@ static void fill_u64(uint64_t *value)
 #define fill_newfid fill_u32
 #define fill_afid fill_u32
 #define fill_optu32 fill_u32
+#define fill_u32u fill_u32
 
 static void fill_qid(struct p9_qid *qid)
 {
@@ -84,6 +86,8 @@ static void fill_str(struct p9_str *str)
 	str->text = random_text + random_bits() % (sizeof(random_text) - str->len);
 }
 
+#define fill_stru fill_str
+
 static void fill_data(struct p9_data *data)
 {
 	data->len = random_length();
@@ -104,7 +108,10 @@ static void fill_qids(struct p9_qids *qids)
 		fill_qid(&qids->qid[i]);
 }
 
+static void fill_stat(struct p9_stat *m);
+
 /* clang-format off */
+#define STAT(fields) static void fill_stat(struct p9_stat *m) { fields }
 #define F(kind, name) fill_##kind(&m->name);
 #define MSG(number, name, fields)                                                                  \
 	static void fill_##name(struct p9_##name *m) { (void)m; fields }
@@ -143,11 +150,13 @@ static void with_random_messages(void (*each)(const struct p9_msg *msg))
 
 	for (size_t i = 0; i < countof(all_types); i++) {
 		for (uint64_t round = 0; round < ROUNDS; round++) {
+			dialect = (enum p9_dialect)(round % P9_DIALECTS);
 			random_begin(round * 1000 + i);
 			fill(&msg, all_types[i]);
 			each(&msg);
 		}
 	}
+	dialect = P9_L;
 }
 
 /* The message in a heap buffer of exactly its size, where a sanitizer sees each step beyond. */
@@ -155,7 +164,7 @@ static uint8_t *encoded(const struct p9_msg *msg, size_t *size)
 {
 	uint8_t large[SIZE_LIMIT];
 	uint8_t *exact;
-	int encoded_size = p9_encode(msg, large, sizeof(large));
+	int encoded_size = p9_encode(msg, dialect, large, sizeof(large));
 
 	CU_ASSERT_FATAL(encoded_size >= P9_HEADER_SIZE);
 	*size = (size_t)encoded_size;
@@ -179,10 +188,10 @@ static void comes_back(const struct p9_msg *msg)
 	_cleanup_free_ uint8_t *again = malloc(size);
 	struct p9_msg back;
 
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, size), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, dialect, bytes, size), 0);
 	CU_ASSERT_EQUAL(back.type, msg->type);
 	CU_ASSERT_EQUAL(back.tag, msg->tag);
-	CU_ASSERT_EQUAL(p9_encode(&back, again, size), (int)size);
+	CU_ASSERT_EQUAL(p9_encode(&back, dialect, again, size), (int)size);
 	CU_ASSERT_EQUAL(memcmp(again, original, size), 0);
 }
 
@@ -210,7 +219,7 @@ static void is_refused_when_cut(const struct p9_msg *msg)
 		memcpy(piece, bytes, cut);
 		if (cut >= 4)
 			set_size(piece, cut);
-		CU_ASSERT_EQUAL(p9_decode(&back, piece, cut), expected);
+		CU_ASSERT_EQUAL(p9_decode(&back, dialect, piece, cut), expected);
 		if (cut >= P9_HEADER_SIZE) {
 			CU_ASSERT_EQUAL(back.type, msg->type);
 			CU_ASSERT_EQUAL(back.tag, msg->tag);
@@ -226,12 +235,12 @@ static void every_message_that_is_cut_is_refused(void)
 static void does_not_fit_less(const struct p9_msg *msg)
 {
 	uint8_t large[SIZE_LIMIT];
-	int size = p9_encode(msg, large, sizeof(large));
+	int size = p9_encode(msg, dialect, large, sizeof(large));
 
 	for (size_t small = 0; small < (size_t)size; small++) {
 		_cleanup_free_ uint8_t *buf = malloc(small);
 
-		CU_ASSERT_EQUAL(p9_encode(msg, buf, small), -EMSGSIZE);
+		CU_ASSERT_EQUAL(p9_encode(msg, dialect, buf, small), -EMSGSIZE);
 	}
 }
 
@@ -251,8 +260,8 @@ static void ignores_more_bytes(const struct p9_msg *msg)
 	memcpy(longer, bytes, size);
 	memset(longer + size, 0xee, 5);
 	set_size(longer, size + 5);
-	CU_ASSERT_EQUAL(p9_decode(&back, longer, size + 5), 0);
-	CU_ASSERT_EQUAL(p9_encode(&back, again, size), (int)size);
+	CU_ASSERT_EQUAL(p9_decode(&back, dialect, longer, size + 5), 0);
+	CU_ASSERT_EQUAL(p9_encode(&back, dialect, again, size), (int)size);
 	CU_ASSERT_EQUAL(memcmp(again, bytes, size), 0);
 }
 
@@ -267,7 +276,7 @@ static void strings_are_c_strings(const struct p9_msg *msg)
 	_cleanup_free_ uint8_t *bytes = encoded(msg, &size);
 	struct p9_msg back;
 
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, size), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, dialect, bytes, size), 0);
 	if (msg->type == P9_Tsymlink) {
 		CU_ASSERT_EQUAL(strlen(back.Tsymlink.name.text), msg->Tsymlink.name.len);
 		CU_ASSERT_EQUAL(strlen(back.Tsymlink.target.text), msg->Tsymlink.target.len);
@@ -291,13 +300,13 @@ static void a_size_field_that_differs_is_refused(void)
 {
 	struct p9_msg msg = {.type = P9_Tclunk, .tag = 3, .Tclunk.fid = 7}, back;
 	uint8_t bytes[16];
-	int size = p9_encode(&msg, bytes, sizeof(bytes));
+	int size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 
 	CU_ASSERT_EQUAL(size, 11);
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, 12), -EPROTO);
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, 10), -EPROTO);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, 12), -EPROTO);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, 10), -EPROTO);
 	bytes[3] = 1;
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, 11), -EPROTO);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, 11), -EPROTO);
 }
 
 static bool is_known(unsigned type)
@@ -314,10 +323,10 @@ static void unknown_types_are_EOPNOTSUPP(void)
 		if (is_known(type))
 			continue;
 		bytes[4] = (uint8_t)type;
-		CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), -EOPNOTSUPP);
+		CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), -EOPNOTSUPP);
 		CU_ASSERT_EQUAL(back.type, type);
 		CU_ASSERT_EQUAL(back.tag, 0x1234);
-		CU_ASSERT_EQUAL(p9_encode(&back, bytes, sizeof(bytes)), -EINVAL);
+		CU_ASSERT_EQUAL(p9_encode(&back, P9_L, bytes, sizeof(bytes)), -EINVAL);
 		bytes[0] = 9;
 		CU_ASSERT_PTR_NULL(p9_name((uint8_t)type));
 	}
@@ -350,7 +359,7 @@ static void refuses_string(struct p9_msg msg)
 	size_t size;
 	_cleanup_free_ uint8_t *bytes = encoded(&msg, &size);
 
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, size), -EPROTO);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, size), -EPROTO);
 }
 
 static void a_string_with_NUL_is_refused(void)
@@ -358,6 +367,8 @@ static void a_string_with_NUL_is_refused(void)
 	struct p9_names names = {.count = 2, .name = {p9_str("a"), with_nul}};
 
 	refuses_string((struct p9_msg){.type = P9_Tversion, .Tversion.version = with_nul});
+	refuses_string((struct p9_msg){.type = P9_Twstat, .Twstat.stat.name = with_nul});
+	refuses_string((struct p9_msg){.type = P9_Tcreate, .Tcreate.extension = with_nul});
 	refuses_string((struct p9_msg){.type = P9_Tsymlink, .Tsymlink.name = with_nul});
 	refuses_string((struct p9_msg){.type = P9_Tsymlink, .Tsymlink.target = with_nul});
 	refuses_string((struct p9_msg){.type = P9_Trenameat, .Trenameat.newname = with_nul});
@@ -373,7 +384,7 @@ static void an_empty_string_is_accepted(void)
 	size_t size;
 	_cleanup_free_ uint8_t *bytes = encoded(&msg, &size);
 
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, size), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, size), 0);
 	CU_ASSERT_STRING_EQUAL(back.Tsymlink.name.text, "");
 	CU_ASSERT_STRING_EQUAL(back.Tsymlink.target.text, "");
 }
@@ -391,7 +402,7 @@ static int decode_walk(unsigned count)
 		bytes[size++] = 'n';
 	}
 	set_size(bytes, size);
-	return p9_decode(&back, bytes, size);
+	return p9_decode(&back, P9_L, bytes, size);
 }
 
 static void a_walk_has_at_most_16_names(void)
@@ -408,9 +419,9 @@ static void a_walk_reply_has_at_most_16_qids(void)
 	struct p9_msg back;
 
 	set_size(bytes, sizeof(bytes));
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), -EPROTO);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), -EPROTO);
 	bytes[7] = 16;
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), 0);
 }
 
 static void a_count_near_4_GiB_is_refused(void)
@@ -421,10 +432,10 @@ static void a_count_near_4_GiB_is_refused(void)
 
 	for (size_t i = 0; i < countof(counts); i++) {
 		set_size(bytes + 19, counts[i]);
-		CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), -EPROTO);
+		CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), -EPROTO);
 	}
 	set_size(bytes + 19, 3);
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), 0);
 }
 
 /* ---- known bytes ---- */
@@ -433,7 +444,7 @@ static void has_bytes(struct p9_msg msg, const char *bytes, size_t size)
 {
 	uint8_t buf[64];
 
-	CU_ASSERT_EQUAL(p9_encode(&msg, buf, sizeof(buf)), (int)size);
+	CU_ASSERT_EQUAL(p9_encode(&msg, P9_L, buf, sizeof(buf)), (int)size);
 	CU_ASSERT_EQUAL(memcmp(buf, bytes, size), 0);
 }
 
@@ -520,8 +531,27 @@ static const struct {
 	{P9_Rxattrcreate, 7}, {P9_Treaddir, 23},   {P9_Rreaddir, 11},	{P9_Tfsync, 15},
 	{P9_Rfsync, 7},	      {P9_Tlock, 38},	   {P9_Rlock, 8},	{P9_Tgetlock, 34},
 	{P9_Rgetlock, 30},    {P9_Rrename, 7},	   {P9_Rlink, 7},	{P9_Rrenameat, 7},
-	{P9_Runlinkat, 7},
+	{P9_Runlinkat, 7},    {P9_Rerror, 13},	   {P9_Topen, 12},	{P9_Ropen, 24},
+	{P9_Tcreate, 20},     {P9_Rcreate, 24},	   {P9_Tstat, 11},	{P9_Rstat, 72},
+	{P9_Twstat, 76},      {P9_Rwstat, 7},
 };
+
+/* Those that are shorter in plain 9P2000. */
+static const struct {
+	uint8_t type, size;
+} plain_sizes[] = {
+	{P9_Tauth, 15},	  {P9_Tattach, 19}, {P9_Rerror, 9},
+	{P9_Tcreate, 18}, {P9_Rstat, 58},   {P9_Twstat, 62},
+};
+
+static unsigned plain_size(uint8_t type, unsigned size)
+{
+	for (size_t i = 0; i < countof(plain_sizes); i++) {
+		if (plain_sizes[i].type == type)
+			return plain_sizes[i].size;
+	}
+	return size;
+}
 
 static void messages_have_the_sizes_of_the_description(void)
 {
@@ -531,7 +561,10 @@ static void messages_have_the_sizes_of_the_description(void)
 	for (size_t i = 0; i < countof(sizes); i++) {
 		struct p9_msg msg = {.type = sizes[i].type};
 
-		CU_ASSERT_EQUAL(p9_encode(&msg, buf, sizeof(buf)), sizes[i].size);
+		CU_ASSERT_EQUAL(p9_encode(&msg, P9_L, buf, sizeof(buf)), sizes[i].size);
+		CU_ASSERT_EQUAL(p9_encode(&msg, P9_U, buf, sizeof(buf)), sizes[i].size);
+		CU_ASSERT_EQUAL(p9_encode(&msg, P9_PLAIN, buf, sizeof(buf)),
+				(int)plain_size(sizes[i].type, sizes[i].size));
 	}
 }
 
@@ -543,9 +576,9 @@ static void strings_names_qids_and_data_add_their_sizes(void)
 	uint8_t buf[256];
 
 	walk.Twalk.names = (struct p9_names){.count = 2, .name = {p9_str("ab"), p9_str("cde")}};
-	CU_ASSERT_EQUAL(p9_encode(&walk, buf, sizeof(buf)), 17 + 2 * 2 + 5);
-	CU_ASSERT_EQUAL(p9_encode(&reply, buf, sizeof(buf)), 9 + 13 * 3);
-	CU_ASSERT_EQUAL(p9_encode(&write, buf, sizeof(buf)), 23 + 4);
+	CU_ASSERT_EQUAL(p9_encode(&walk, P9_L, buf, sizeof(buf)), 17 + 2 * 2 + 5);
+	CU_ASSERT_EQUAL(p9_encode(&reply, P9_L, buf, sizeof(buf)), 9 + 13 * 3);
+	CU_ASSERT_EQUAL(p9_encode(&write, P9_L, buf, sizeof(buf)), 23 + 4);
 }
 
 static void getattr_reply_has_its_fields_where_linux_looks(void)
@@ -561,7 +594,7 @@ static void getattr_reply_has_its_fields_where_linux_looks(void)
 	msg.Rgetattr.size = 0xa6;
 	msg.Rgetattr.ctime_nsec = 0xa7;
 	msg.Rgetattr.data_version = 0xa8;
-	CU_ASSERT_EQUAL(p9_encode(&msg, buf, sizeof(buf)), 160);
+	CU_ASSERT_EQUAL(p9_encode(&msg, P9_L, buf, sizeof(buf)), 160);
 	CU_ASSERT_EQUAL(buf[7], 0xa1);
 	CU_ASSERT_EQUAL(buf[15], 0xa2);
 	CU_ASSERT_EQUAL(buf[28], 0xa3);
@@ -572,6 +605,145 @@ static void getattr_reply_has_its_fields_where_linux_looks(void)
 	CU_ASSERT_EQUAL(buf[152], 0xa8);
 }
 
+/* ---- what plain 9P2000 has not ---- */
+
+static struct p9_msg back_in_plain(const struct p9_msg *msg)
+{
+	static uint8_t bytes[256];
+	struct p9_msg back;
+	int size = p9_encode(msg, P9_PLAIN, bytes, sizeof(bytes));
+
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_PLAIN, bytes, (size_t)size), 0);
+	return back;
+}
+
+static void fields_that_plain_has_not_are_all_ones_or_empty(void)
+{
+	struct p9_msg attach = {.type = P9_Tattach, .Tattach.n_uname = 5}, back;
+	struct p9_msg create = {.type = P9_Tcreate, .Tcreate.extension = p9_str("x")};
+	struct p9_msg wstat = {.type = P9_Twstat, .Twstat.stat = {.n_uid = 1, .n_muid = 2}};
+
+	CU_ASSERT_EQUAL(back_in_plain(&attach).Tattach.n_uname, P9_NONUNAME);
+	back = back_in_plain(&create);
+	CU_ASSERT_STRING_EQUAL(back.Tcreate.extension.text, "");
+	wstat.Twstat.stat.extension = p9_str("x");
+	back = back_in_plain(&wstat);
+	CU_ASSERT_STRING_EQUAL(back.Twstat.stat.extension.text, "");
+	CU_ASSERT_EQUAL(back.Twstat.stat.n_uid, P9_NONUNAME);
+	CU_ASSERT_EQUAL(back.Twstat.stat.n_muid, P9_NONUNAME);
+}
+
+/* ---- stats ---- */
+
+static struct p9_stat a_stat(void)
+{
+	return (struct p9_stat){
+		.type = 0x0102,
+		.dev = 0x03040506,
+		.qid = {.type = 0x80, .version = 0x08090a0b, .path = 0x0c0d0e0f10111213},
+		.mode = 0x14151617,
+		.atime = 0x18191a1b,
+		.mtime = 0x1c1d1e1f,
+		.length = 0x2021222324252627,
+		.name = p9_str("n"),
+		.uid = p9_str("u"),
+		.gid = p9_str("g"),
+		.muid = p9_str("m"),
+		.extension = p9_str("e"),
+		.n_uid = 1,
+		.n_gid = 2,
+		.n_muid = 3,
+	};
+}
+
+#define STAT_BYTES                                                                                 \
+	"\x02\x01\x06\x05\x04\x03\x80\x0b\x0a\x09\x08\x13\x12\x11\x10\x0f\x0e\x0d\x0c"             \
+	"\x17\x16\x15\x14\x1b\x1a\x19\x18\x1f\x1e\x1d\x1c\x27\x26\x25\x24\x23\x22\x21\x20"         \
+	"\x01\0n\x01\0u\x01\0g\x01\0m"
+
+static void a_stat_has_the_bytes_of_the_description(void)
+{
+	static const char plain[] = "\x33\0" STAT_BYTES;
+	static const char extended[] = "\x42\0" STAT_BYTES "\x01\0"
+				       "e\x01\0\0\0\x02\0\0\0\x03\0\0\0";
+	struct p9_stat stat = a_stat();
+	uint8_t buf[128];
+
+	CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_PLAIN, buf, sizeof(buf)), sizeof(plain) - 1);
+	CU_ASSERT_EQUAL(memcmp(buf, plain, sizeof(plain) - 1), 0);
+	CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_U, buf, sizeof(buf)), sizeof(extended) - 1);
+	CU_ASSERT_EQUAL(memcmp(buf, extended, sizeof(extended) - 1), 0);
+}
+
+static void a_stat_in_a_message_is_counted_twice(void)
+{
+	struct p9_msg msg = {.type = P9_Rstat, .Rstat.stat = a_stat()};
+	uint8_t buf[128];
+
+	CU_ASSERT_EQUAL(p9_encode(&msg, P9_U, buf, sizeof(buf)), 7 + 2 + 2 + 0x42);
+	CU_ASSERT_EQUAL(memcmp(buf + 7, "\x44\0\x42\0", 4), 0);
+}
+
+static int decode_wstat(uint8_t count, uint8_t size, size_t more)
+{
+	struct p9_msg msg = {.type = P9_Twstat, .Twstat.stat = a_stat()}, back;
+	uint8_t bytes[160] = {0};
+	int encoded = p9_encode(&msg, P9_U, bytes, sizeof(bytes));
+
+	bytes[11] = count;
+	bytes[13] = size;
+	set_size(bytes, (size_t)encoded + more);
+	return p9_decode(&back, P9_U, bytes, (size_t)encoded + more);
+}
+
+static void the_two_counts_of_a_stat_must_agree(void)
+{
+	CU_ASSERT_EQUAL(decode_wstat(0x44, 0x42, 0), 0);
+	CU_ASSERT_EQUAL(decode_wstat(0, 0x42, 0), 0);
+	CU_ASSERT_EQUAL(decode_wstat(0x43, 0x42, 0), -EPROTO);
+	CU_ASSERT_EQUAL(decode_wstat(0x45, 0x42, 1), -EPROTO);
+	CU_ASSERT_EQUAL(decode_wstat(0x43, 0x41, 0), -EPROTO);
+	CU_ASSERT_EQUAL(decode_wstat(0x45, 0x43, 1), -EPROTO);
+	CU_ASSERT_EQUAL(decode_wstat(0, 0, 0), -EPROTO);
+	CU_ASSERT_EQUAL(decode_wstat(0xff, 0xfd, 0), -EPROTO);
+}
+
+static void a_stat_that_does_not_fit_is_not_put(void)
+{
+	struct p9_stat stat = a_stat();
+
+	for (size_t size = 0; size < 0x44; size++) {
+		_cleanup_free_ uint8_t *buf = malloc(size);
+
+		CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_U, buf, size), 0);
+	}
+}
+
+static void a_stat_of_more_than_64_KiB_is_not_put(void)
+{
+	static char text[40000], buf[200000];
+	struct p9_stat stat = {.type = 0};
+
+	memset(text, 'x', sizeof(text));
+	stat.name = stat.uid = (struct p9_str){.text = text, .len = sizeof(text)};
+	CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_U, buf, sizeof(buf)), 0);
+}
+
+static void stats_follow_each_other(void)
+{
+	struct p9_stat stat = a_stat(), back;
+	uint8_t buf[2 * 0x44];
+
+	CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_U, buf, sizeof(buf)), 0x44);
+	CU_ASSERT_EQUAL(p9_stat_put(&stat, P9_U, buf + 0x44, 0x44), 0x44);
+	CU_ASSERT_EQUAL(p9_stat_get(&back, P9_U, buf, sizeof(buf)), 0x44);
+	CU_ASSERT_EQUAL(p9_stat_get(&back, P9_U, buf + 0x44, 0x44), 0x44);
+	CU_ASSERT_STRING_EQUAL(back.name.text, "n");
+	CU_ASSERT_STRING_EQUAL(back.extension.text, "e");
+	CU_ASSERT_EQUAL(back.length, stat.length);
+	CU_ASSERT_EQUAL(back.n_muid, 3);
+}
+
 /* ---- fields that old clients leave out ---- */
 
 static void fsync_without_datasync_means_0(void)
@@ -580,7 +752,7 @@ static void fsync_without_datasync_means_0(void)
 	struct p9_msg back;
 
 	memset(&back, 0xee, sizeof(back));
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), 0);
 	CU_ASSERT_EQUAL(back.Tfsync.fid, 7);
 	CU_ASSERT_EQUAL(back.Tfsync.datasync, 0);
 }
@@ -594,7 +766,7 @@ static void data_in_its_place_is_not_copied(void)
 
 	memcpy(p9_data_place(buf), "bytes", 5);
 	msg.Rread.data.bytes = p9_data_place(buf);
-	CU_ASSERT_EQUAL(p9_encode(&msg, buf, sizeof(buf)), 16);
+	CU_ASSERT_EQUAL(p9_encode(&msg, P9_L, buf, sizeof(buf)), 16);
 	CU_ASSERT_EQUAL(memcmp(buf, "\x10\0\0\0\x75\0\0\x05\0\0\0bytes", 16), 0);
 }
 
@@ -604,7 +776,7 @@ static void decoded_data_borrows_from_the_message(void)
 			   0,  0, 0, 0, 0,	   0, 3, 0, 0, 0, 'a', 'b', 'c'};
 	struct p9_msg back;
 
-	CU_ASSERT_EQUAL(p9_decode(&back, bytes, sizeof(bytes)), 0);
+	CU_ASSERT_EQUAL(p9_decode(&back, P9_L, bytes, sizeof(bytes)), 0);
 	CU_ASSERT_EQUAL(back.Twrite.data.len, 3);
 	CU_ASSERT_PTR_EQUAL(back.Twrite.data.bytes, bytes + 23);
 }
@@ -758,6 +930,7 @@ static void requests_name_their_fids(void)
 	struct p9_msg link = {.type = P9_Tlink, .Tlink = {.dfid = 5, .fid = 6}};
 	struct p9_msg renameat = {.type = P9_Trenameat,
 				  .Trenameat = {.olddirfid = 7, .newdirfid = 8}};
+	struct p9_msg wstat = {.type = P9_Twstat, .Twstat = {.fid = 9}};
 
 	CU_ASSERT_PTR_EQUAL(p9_fids(&walk).fid, &walk.Twalk.fid);
 	CU_ASSERT_PTR_EQUAL(p9_fids(&walk).newfid, &walk.Twalk.newfid);
@@ -768,6 +941,7 @@ static void requests_name_their_fids(void)
 	CU_ASSERT_PTR_EQUAL(p9_fids(&link).dfid, &link.Tlink.dfid);
 	CU_ASSERT_PTR_EQUAL(p9_fids(&renameat).fid, &renameat.Trenameat.olddirfid);
 	CU_ASSERT_PTR_EQUAL(p9_fids(&renameat).dfid, &renameat.Trenameat.newdirfid);
+	CU_ASSERT_PTR_EQUAL(p9_fids(&wstat).fid, &wstat.Twstat.fid);
 }
 
 static void messages_without_fids_name_none(void)
@@ -803,7 +977,7 @@ static void decoding_random_bytes_stays_within_them(void)
 			set_size(bytes, size);
 			bytes[4] = all_types[random_bits() % countof(all_types)];
 		}
-		if (p9_decode(&back, bytes, size) == 0)
+		if (p9_decode(&back, (enum p9_dialect)(round % P9_DIALECTS), bytes, size) == 0)
 			p9_print(&back, text, sizeof(text));
 	}
 }
@@ -839,6 +1013,13 @@ int main(int argc, char **argv)
 		ENTRY(messages_have_the_sizes_of_the_description),
 		ENTRY(strings_names_qids_and_data_add_their_sizes),
 		ENTRY(getattr_reply_has_its_fields_where_linux_looks),
+		ENTRY(fields_that_plain_has_not_are_all_ones_or_empty),
+		ENTRY(a_stat_has_the_bytes_of_the_description),
+		ENTRY(a_stat_in_a_message_is_counted_twice),
+		ENTRY(the_two_counts_of_a_stat_must_agree),
+		ENTRY(a_stat_that_does_not_fit_is_not_put),
+		ENTRY(a_stat_of_more_than_64_KiB_is_not_put),
+		ENTRY(stats_follow_each_other),
 		ENTRY(fsync_without_datasync_means_0),
 		ENTRY(data_in_its_place_is_not_copied),
 		ENTRY(decoded_data_borrows_from_the_message),
