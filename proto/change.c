@@ -124,12 +124,14 @@ void change_flush(struct req *req, struct req *old)
 	note(req)->flush = session_slot_number(old) + 1;
 }
 
-void change_reset(struct req *req, uint32_t msize)
+void change_reset(struct req *req, enum p9_dialect dialect, uint32_t msize, bool keep)
 {
 	struct redo *redo = note(req);
 
 	redo->reset = true;
+	redo->dialect = dialect;
 	redo->msize = msize;
+	redo->keep = keep;
 }
 
 /* ---- making ---- */

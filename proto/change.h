@@ -38,8 +38,9 @@ int change_locker(struct req *req, const struct fid *fid, uint32_t proc_id, cons
 /* Nobody waits for the reply of `old` any more. */
 void change_flush(struct req *req, struct req *old);
 
-/* All fids go, and no request but this one is answered any more. */
-void change_reset(struct req *req, uint32_t msize);
+/* A session of this dialect begins; `msize` 0: none does. All fids go (but for those that stay,
+ * with `keep`), and no request but this one is answered any more. */
+void change_reset(struct req *req, enum p9_dialect dialect, uint32_t msize, bool keep);
 
 /* ---- for session.c ---- */
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/log.h"
+#include "proto/name.h"
 
 #define BUCKETS FID_MAX
 #define NONE 0u
@@ -130,6 +131,9 @@ void fid_unref(struct fid_table *table, struct fid *fid)
 
 	if (--fid->refs > 0)
 		return;
+	/* While it is known to be due; once more does no harm. */
+	if (fid->saved.rclose && fid->node->saved.fs.id >= 0)
+		name_remove(table->fs, fid->node->saved.fs, NULL);
 	saved_set(&fid->saved.state, FID_FREE);
 	fid_close_file(table->fs, fid, file);
 	table->open -= fid->opened;
@@ -431,6 +435,7 @@ static void begin_fid(struct fid *fid, struct node *node)
 	fid->busy = false;
 	fid->numbered = false;
 	fid->opened = false;
+	fid->orphan = false;
 	STAILQ_INIT(&fid->waiting);
 	fid->node = node_ref(node);
 }
@@ -583,7 +588,10 @@ void fid_table_settle(struct fid_table *table)
 	for (uint32_t i = s->fid_used; i > 0; i--) {
 		struct fid *fid = &s->fid[i];
 
-		if (fid->saved.state == FID_REMOVED && fid->refs == 0) {
+		if (fid->saved.state == FID_REMOVED && fid->refs == 0 && fid->saved.rclose) {
+			fid->orphan = true;
+			fid_ref(fid);
+		} else if (fid->saved.state == FID_REMOVED && fid->refs == 0) {
 			saved_set(&fid->saved.state, FID_FREE);
 			fid->node->refs--;
 			table->open -= fid->opened;
@@ -609,6 +617,18 @@ void fid_table_settle(struct fid_table *table)
 			locker_changed(table, i + 1);
 		else
 			locker->fid = NONE;
+	}
+}
+
+void fid_table_bury(struct fid_table *table)
+{
+	for (uint32_t i = table->saved->fid_used; i > 0; i--) {
+		struct fid *fid = &table->saved->fid[i];
+
+		if (fid->orphan) {
+			fid->orphan = false;
+			fid_unref(table, fid);
+		}
 	}
 }
 

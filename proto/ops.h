@@ -22,6 +22,7 @@ enum op_flags {
 	OP_BLOCKS = 1 << 4,	 /* ask is known to sleep: never on the loop */
 	OP_TRIES = 1 << 5,	 /* ask obeys req->nowait */
 	OP_STALE = 1 << 6,	 /* needs no object: also for fids that have lost theirs */
+	OP_LISTS = 1 << 7,	 /* one at a time on an open directory */
 };
 
 struct op {
@@ -32,6 +33,7 @@ struct op {
 	int (*undo)(struct req *req); /* an ask that succeeded and that nobody waits for any more;
 					 runs as ask does. NULL: its effect stays */
 	uint8_t flags;
+	uint8_t in;   /* dialects that have it (1 << enum p9_dialect); 0: all */
 	uint8_t fid;  /* kinds (enum fid_kind) the message's fid may be of */
 	uint8_t dfid; /* the same for its second fid */
 };
@@ -44,8 +46,8 @@ struct op {
 #define OP_DROPS 4  /* the client has given it up; those in req->flushes go on */
 #define OP_LEAVES 5 /* it is the successor's */
 
-/* The row of a request type; NULL: not supported. */
-const struct op *op_find(uint8_t type);
+/* The row of a request type; NULL: not supported in that dialect. */
+const struct op *op_find(uint8_t type, enum p9_dialect dialect);
 
 /* 0, or the -errno for a fid of `kind` where one of `allowed` is needed. */
 int op_kind_error(enum fid_kind kind, uint8_t allowed);
@@ -60,15 +62,19 @@ int do_flush(struct req *req);
 int do_flush_commit(struct req *req);
 int do_clunk(struct req *req);
 int do_clunk_ask(struct req *req);
+int do_removed_commit(struct req *req);
 
 /* ops_walk.c */
 int do_walk(struct req *req);
 int do_walk_ask(struct req *req);
 int do_walk_commit(struct req *req);
 int op_newfid_check(struct req *req, uint32_t newfid);
+struct p9_qid op_qid(const struct req *req, const struct fs_attr *attr);
 
 /* ops_io.c */
 int do_lopen(struct req *req);
+int op_may_open(const struct req *req, int flags);
+struct fid_saved *op_opened(struct req *req, struct p9_qid qid, bool dir);
 int do_lopen_ask(struct req *req);
 int do_lopen_commit(struct req *req);
 int do_lcreate(struct req *req);
@@ -81,6 +87,23 @@ int do_write(struct req *req);
 int do_write_ask(struct req *req);
 int do_write_commit(struct req *req);
 int do_fsync_ask(struct req *req);
+
+/* ops_open.c */
+int do_open(struct req *req);
+int do_open_ask(struct req *req);
+int do_open_commit(struct req *req);
+int do_create(struct req *req);
+int do_create_ask(struct req *req);
+int do_create_commit(struct req *req);
+bool op_create_names(const struct p9_Tcreate *t, uint32_t *fid);
+
+/* ops_stat.c */
+int do_stat_ask(struct req *req);
+int do_wstat(struct req *req);
+int do_wstat_ask(struct req *req);
+int stat_list(struct req *req);
+int stat_list_ask(struct req *req);
+int stat_list_commit(struct req *req);
 
 /* ops_dir.c */
 int do_mkdir_ask(struct req *req);

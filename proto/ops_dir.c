@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/name.h"
 #include "proto/ops.h"
 
 /* Tmkdir, Tsymlink and Tmknod answer alike: the qid of what was made. */
@@ -61,23 +62,11 @@ int do_renameat_ask(struct req *req)
 			 req->dnode->saved.fs, t->newname.text, req->intent);
 }
 
-/* Where the fid's object is now; the root is not to be moved or removed. */
-static int find_name(struct req *req, struct fs_node *dir, char *name)
-{
-	int err = fs_parent(req->session->fs, req->node->saved.fs, dir, name);
-
-	if (err == 0 && strcmp(name, "/") == 0) {
-		fs_forget(req->session->fs, *dir);
-		return -EBUSY;
-	}
-	return err;
-}
-
 int do_rename_ask(struct req *req)
 {
 	char name[FS_NAME_MAX + 1];
 	struct fs_node dir;
-	int err = find_name(req, &dir, name);
+	int err = name_find(req->session->fs, req->node->saved.fs, &dir, name);
 
 	if (err < 0)
 		return err;
@@ -95,19 +84,7 @@ int do_remove(struct req *req)
 
 int do_remove_ask(struct req *req)
 {
-	char name[FS_NAME_MAX + 1];
-	struct fs_node dir;
-	int err = find_name(req, &dir, name);
-
-	/* A predecessor removed it. */
-	if (err == -ENOENT && fs_intent_begun(req->intent))
-		return 0;
-	if (err < 0)
-		return err;
-	err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->saved.fs.type),
-			req->intent);
-	fs_forget(req->session->fs, dir);
-	return err;
+	return name_remove(req->session->fs, req->node->saved.fs, req->intent);
 }
 
 int do_unlinkat(struct req *req)

@@ -42,6 +42,14 @@ static uint32_t iounit(const struct session *session)
 	return (session->saved->msize - P9_IO_HEADER) & ~4095u;
 }
 
+int op_may_open(const struct req *req, int flags)
+{
+	if (req->session->config.readonly &&
+	    ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_APPEND)) != 0))
+		return -EROFS;
+	return 0;
+}
+
 int do_lopen(struct req *req)
 {
 	const struct p9_Tlopen *t = &req->t.Tlopen;
@@ -51,10 +59,7 @@ int do_lopen(struct req *req)
 		return flags;
 	if ((t->flags & P9_O_DIRECTORY) != 0 && !S_ISDIR(req->node->saved.fs.type))
 		return -ENOTDIR;
-	if (req->session->config.readonly &&
-	    ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_APPEND)) != 0))
-		return -EROFS;
-	return 0;
+	return op_may_open(req, flags);
 }
 
 int do_lopen_ask(struct req *req)
@@ -63,16 +68,25 @@ int do_lopen_ask(struct req *req)
 		       &req->new_file);
 }
 
-int do_lopen_commit(struct req *req)
+/* The fid is open from now on. Four replies say the same about that. */
+struct fid_saved *op_opened(struct req *req, struct p9_qid qid, bool dir)
 {
-	struct p9_Rlopen *r = &req->r.Rlopen;
 	struct fid_saved *fid = change_fid(req);
-	bool dir = S_ISDIR(req->node->saved.fs.type);
 
 	fid->file = req->new_file;
 	fid->kind = dir ? FID_DIR : FID_FILE;
-	r->qid = req->node->saved.qid;
-	r->iounit = dir ? 0 : iounit(req->session);
+	req->r.Rlopen.qid = qid;
+	req->r.Rlopen.iounit = dir ? 0 : iounit(req->session);
+	_Static_assert(sizeof(req->r.Rlopen) == sizeof(req->r.Rlcreate) &&
+			       sizeof(req->r.Rlopen) == sizeof(req->r.Ropen) &&
+			       sizeof(req->r.Rlopen) == sizeof(req->r.Rcreate),
+		       "one struct serves all four");
+	return fid;
+}
+
+int do_lopen_commit(struct req *req)
+{
+	op_opened(req, req->node->saved.qid, S_ISDIR(req->node->saved.fs.type));
 	return 0;
 }
 
@@ -104,18 +118,11 @@ int do_lcreate_ask(struct req *req)
 /* The fid turns from the directory to the new file. */
 int do_lcreate_commit(struct req *req)
 {
-	struct p9_Rlcreate *r = &req->r.Rlcreate;
 	uint32_t node = change_node(req);
-	struct fid_saved *fid;
 
 	if (node == 0)
 		return -ENFILE;
-	fid = change_fid(req);
-	fid->node = node;
-	fid->file = req->new_file;
-	fid->kind = FID_FILE;
-	r->qid = node_qid(&req->attr);
-	r->iounit = iounit(req->session);
+	op_opened(req, node_qid(&req->attr), false)->node = node;
 	return 0;
 }
 
@@ -127,13 +134,22 @@ int do_read(struct req *req)
 	if (t->count > most)
 		t->count = most;
 	req_charge(req, t->count);
-	return req->fid->saved.kind == FID_XATTR_READ ? xattr_read(req) : 0;
+	switch (req->fid->saved.kind) {
+	case FID_XATTR_READ:
+		return xattr_read(req);
+	case FID_DIR:
+		return req->dialect == P9_L ? -EISDIR : stat_list(req);
+	default:
+		return 0;
+	}
 }
 
 int do_read_ask(struct req *req)
 {
 	const struct p9_Tread *t = &req->t.Tread;
 
+	if (S_ISDIR(req->node->saved.fs.type))
+		return stat_list_ask(req);
 	return (int)fs_read(req->session->fs, req->file, p9_data_place(req->out), t->count,
 			    t->offset, req->nowait);
 }
@@ -144,6 +160,8 @@ int do_read_commit(struct req *req)
 
 	if (req->fid->saved.kind == FID_XATTR_READ)
 		return 0;
+	if (req->fid->saved.kind == FID_DIR)
+		return stat_list_commit(req);
 	data->bytes = p9_data_place(req->out);
 	data->len = (uint32_t)req->result;
 	return 0;

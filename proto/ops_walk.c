@@ -26,6 +26,16 @@ int do_walk(struct req *req)
 	return op_newfid_check(req, t->newfid);
 }
 
+/* Of any object; symlinks are files to plain 9P2000. */
+struct p9_qid op_qid(const struct req *req, const struct fs_attr *attr)
+{
+	struct p9_qid qid = node_qid(attr);
+
+	if (req->dialect == P9_PLAIN && qid.type == P9_QTSYMLINK)
+		qid.type = P9_QTFILE;
+	return qid;
+}
+
 /* Stops at the first name that fails; the qids tell how far it came. */
 int do_walk_ask(struct req *req)
 {
@@ -44,7 +54,7 @@ int do_walk_ask(struct req *req)
 		fs_forget(fs, req->new_node);
 		req->new_node = next;
 		at = next;
-		qids->qid[qids->count++] = node_qid(&req->attr);
+		qids->qid[qids->count++] = op_qid(req, &req->attr);
 	}
 	if (qids->count > 0 && qids->count == t->names.count)
 		req_note_handle(req);

@@ -52,13 +52,14 @@ struct req {
 	bool nowait;   /* ask must not sleep: -EAGAIN from the driver comes back as "not yet" */
 	bool may_wait; /* for other clients */
 	enum req_patience patience; /* set by check; who runs the ask goes on from there */
-	bool unwanted; /* cancelled for a Tflush or Tversion, which waits for its end */
-	bool given_up; /* nobody waits for its end any more */
-	bool regains;  /* ask is to regain descriptors of evicted nodes, before anything else */
-	bool undoes;   /* ask is to undo what it has done: nobody wanted it any more */
-	bool changes;  /* the session: see change.h */
-	bool fat;      /* keeps large buffers, see session.c */
-	int result;    /* of ask, or of the check that refused */
+	bool unwanted;		 /* cancelled for a Tflush or Tversion, which waits for its end */
+	bool given_up;		 /* nobody waits for its end any more */
+	bool regains;		 /* ask is to regain descriptors of evicted nodes first */
+	bool undoes;		 /* ask is to undo what it has done: nobody wanted it any more */
+	bool changes;		 /* the session: see change.h */
+	bool fat;		 /* keeps large buffers, see session.c */
+	enum p9_dialect dialect; /* of both messages */
+	int result;		 /* of ask, or of the check that refused */
 	const struct op *op;
 
 	/* The messages. Their bytes stand in memory that outlives the process, P9_MSIZE_MAX each;
@@ -68,7 +69,8 @@ struct req {
 	uint32_t in_size, out_size;
 	uint8_t *text;
 	uint32_t text_room;
-	uint32_t bytes; /* of session::bytes */
+	uint32_t bytes;	 /* of session::bytes */
+	uint32_t linked; /* a fid that Tcreate names as text */
 
 	/* What the message names, one reference each, taken before check and dropped at the end. */
 	struct fid *fid, *dfid;
@@ -93,6 +95,9 @@ struct req {
 		struct fs_attr attr;
 		struct fs_statfs statfs;
 		struct fs_lock lock;
+		struct {
+			struct fid_place from, to;
+		} listed;
 	};
 };
 

@@ -115,8 +115,8 @@ int saved_take_up(struct saved *saved, unsigned lanes, int fd_min)
 		saved_redo(saved);
 		saved_set(&saved->redo.slot, 0);
 	}
-	if (saved->msize > P9_MSIZE_MAX || (saved->msize != 0 && saved->msize < P9_MSIZE_MIN) ||
-	    !strings_ok(saved))
+	if (saved->dialect >= P9_DIALECTS || saved->msize > P9_MSIZE_MAX ||
+	    (saved->msize != 0 && saved->msize < P9_MSIZE_MIN) || !strings_ok(saved))
 		return -EUCLEAN;
 	for (uint32_t i = 1; i <= saved->fid_used; i++) {
 		const struct fid_saved *fid = &saved->fid[i].saved;
@@ -153,10 +153,13 @@ static void reset(struct saved *s)
 			flush(slot);
 	}
 	for (uint32_t i = 1; i <= s->fid_used; i++) {
-		if (s->fid[i].saved.state == FID_LIVE)
+		const struct fid_saved *fid = &s->fid[i].saved;
+
+		if (fid->state == FID_LIVE && !(s->redo.keep && fid->stays))
 			saved_set(&s->fid[i].saved.state, FID_REMOVED);
 	}
 	s->msize = s->redo.msize;
+	s->dialect = s->redo.dialect;
 }
 
 void saved_redo(struct saved *saved)
@@ -204,6 +207,12 @@ static void tell_fid(struct saved *s, uint32_t i, void (*fn)(void *arg, int fd),
 	tell_node(s, s->fid[i].saved.node, fn, arg);
 }
 
+/* One that is removed has its object still to be removed. */
+static bool owns_descriptors(const struct fid_saved *fid)
+{
+	return fid->state == FID_LIVE || (fid->state == FID_REMOVED && fid->rclose);
+}
+
 void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void *arg)
 {
 	for (uint32_t i = 1; i <= saved->node_used; i++)
@@ -212,7 +221,7 @@ void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void 
 		saved->fid[i].refs = 0;
 	saved->node[0].refs = saved->fid[0].refs = 1;
 	for (uint32_t i = 1; i <= saved->fid_used; i++) {
-		if (saved->fid[i].saved.state == FID_LIVE)
+		if (owns_descriptors(&saved->fid[i].saved))
 			tell_fid(saved, i, fn, arg);
 	}
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {

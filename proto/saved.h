@@ -80,6 +80,12 @@ enum fid_kind {
 	FID_XATTR_WRITE = 1 << 4,
 };
 
+/* A place in the data of a directory's fid: so many bytes of 9P2000's stats from its start; there
+ * the driver goes on at `cookie`. */
+struct fid_place {
+	uint64_t offset, cookie;
+};
+
 enum fid_state {
 	FID_FREE,
 	FID_LIVE,
@@ -95,7 +101,10 @@ struct fid_saved {
 	uint32_t uid; /* n_uname of the attach it descends from */
 	uint32_t xattr;
 	struct fs_file file;
-	uint32_t locked; /* the file may hold locks */
+	uint32_t locked;	   /* the file may hold locks */
+	uint32_t rclose;	   /* the object is removed when the fid goes, whatever takes it */
+	uint32_t stays;		   /* a Tversion that says the same dialect again leaves it */
+	struct fid_place from, to; /* where the last read of a directory began and ended */
 };
 
 struct node {
@@ -122,6 +131,7 @@ struct fid {
 	uint32_t locker; /* entry + 1 of its locker; 0: none */
 	bool numbered;	 /* in a hash chain */
 	bool opened;	 /* counted among those with a file */
+	bool orphan;	 /* of a predecessor, with nothing but its object's removal to come */
 	bool busy;	 /* a request has it for itself; others of that sort wait: */
 	struct req_queue waiting;
 	struct node *node; /* one reference */
@@ -146,12 +156,13 @@ struct fid_locker {
 /* ---- a change ---- */
 
 struct redo {
-	uint32_t slot;	/* number of the slot + 1; 0: nothing is to be done */
-	uint32_t reset; /* all fids go, nobody waits for any reply but this one's */
-	uint32_t msize; /* with reset */
-	uint32_t flush; /* number of the slot + 1 of the request that is flushed */
-	uint32_t drop;	/* this fid loses its number */
-	uint32_t node;	/* becomes: */
+	uint32_t slot;		 /* number of the slot + 1; 0: nothing is to be done */
+	uint32_t reset;		 /* all fids go, nobody waits for any reply but this one's */
+	uint32_t msize, dialect; /* with reset */
+	uint32_t keep;		 /* with reset: but not those that stay */
+	uint32_t flush;		 /* number of the slot + 1 of the request that is flushed */
+	uint32_t drop;		 /* this fid loses its number */
+	uint32_t node;		 /* becomes: */
 	struct node_saved new_node;
 	uint32_t fid; /* becomes: */
 	struct fid_saved new_fid;
@@ -166,6 +177,7 @@ struct redo {
 
 struct saved {
 	uint32_t msize;				  /* agreed on; 0: no Tversion yet */
+	uint32_t dialect;			  /* enum p9_dialect */
 	uint32_t fid_used, node_used, xattr_used; /* no index beyond was ever used */
 	struct redo redo;
 	struct fid_locker locker[FID_LOCKERS_MAX];

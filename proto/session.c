@@ -15,6 +15,7 @@
 #include "common/util.h"
 #include "proto/change.h"
 #include "proto/ops.h"
+#include "proto/text.h"
 
 #define TAGS 65536
 #define FIRST_MESSAGE_MAX 8192 /* before Tversion only Tversion is of use */
@@ -295,10 +296,20 @@ static int resolve_fid(struct req *req, const uint32_t *number, struct fid **fid
 	return 0;
 }
 
+/* A hard link's Tcreate has the number of its second fid in a string. */
+static struct p9_fids fids_of(struct req *req)
+{
+	struct p9_fids names = p9_fids(&req->t);
+
+	if (req->t.type == P9_Tcreate && op_create_names(&req->t.Tcreate, &req->linked))
+		names.dfid = &req->linked;
+	return names;
+}
+
 /* Finds what the message names. What is found stays referenced, also when a later step fails. */
 static int resolve(struct req *req)
 {
-	struct p9_fids names = p9_fids(&req->t);
+	struct p9_fids names = fids_of(req);
 	int err = resolve_fid(req, names.fid, &req->fid, &req->node);
 
 	return err < 0 ? err : resolve_fid(req, names.dfid, &req->dfid, &req->dnode);
@@ -343,6 +354,7 @@ static bool wants_exclusive(const struct req *req, const struct p9_fids *names)
 	if (req->fid == NULL)
 		return false;
 	return (req->op->flags & OP_EXCLUSIVE) != 0 ||
+	       ((req->op->flags & OP_LISTS) != 0 && req->fid->saved.kind == FID_DIR) ||
 	       (names->newfid != NULL && *names->newfid == *names->fid);
 }
 
@@ -448,7 +460,7 @@ static bool proceed(struct req *req, int err)
  * req->result is the answer. */
 static bool start(struct req *req)
 {
-	struct p9_fids names = p9_fids(&req->t);
+	struct p9_fids names = fids_of(req);
 	int err = resolve(req);
 
 	if (err == 0 && wants_exclusive(req, &names)) {
@@ -511,9 +523,9 @@ static int decode(struct req *req)
 		}
 	}
 	if (in_place)
-		return p9_decode(&req->t, P9_L, req->in, req->in_size);
+		return p9_decode(&req->t, req->dialect, req->in, req->in_size);
 	memcpy(req->text, req->in, req->in_size);
-	return p9_decode(&req->t, P9_L, req->text, req->in_size);
+	return p9_decode(&req->t, req->dialect, req->text, req->in_size);
 }
 
 /* Decodes and finds the handler; what is wrong with the message is an error. */
@@ -522,7 +534,8 @@ static int understand(struct req *req)
 	int err;
 
 	read_header(req);
-	req->op = op_find(req->t.type);
+	req->dialect = req->session->saved->dialect;
+	req->op = op_find(req->t.type, req->dialect);
 	if (req->slot->deaths >= REQ_DEATHS_MAX)
 		return -EIO;
 	err = decode(req);
@@ -625,7 +638,7 @@ static void pass_on(struct req *req)
 	}
 }
 
-/* Rlerror must carry 1..4095, and nothing that asks the client to try again: it would not. */
+/* An error must carry 1..4095, and nothing that asks the client to try again: it would not. */
 static uint32_t wire_errno(int result)
 {
 	if (result < -P9_ERRNO_MAX || result == -EINTR || result == -EAGAIN)
@@ -633,18 +646,34 @@ static uint32_t wire_errno(int result)
 	return (uint32_t)-result;
 }
 
+static void make_error(struct req *req, int result)
+{
+	uint32_t ecode = wire_errno(result);
+	const char *text;
+
+	if (req->dialect == P9_L) {
+		req->r.type = P9_Rlerror;
+		req->r.Rlerror.ecode = ecode;
+		return;
+	}
+	text = text_of_error(req->dialect, &ecode);
+	req->r.type = P9_Rerror;
+	req->r.Rerror = (struct p9_Rerror){.ename = p9_str(text), .ecode = ecode};
+	if (req->r.Rerror.ename.len > P9_ERROR_MAX)
+		req->r.Rerror.ename.len = P9_ERROR_MAX;
+}
+
 static void encode(struct req *req)
 {
 	int size = -ENOMEM;
 
 	if (req->result >= 0)
-		size = p9_encode(&req->r, P9_L, req->out, P9_MSIZE_MAX);
+		size = p9_encode(&req->r, req->dialect, req->out, P9_MSIZE_MAX);
 	if (size > 0 && (uint32_t)size > session_max_message(req->session))
 		size = -EMSGSIZE;
 	if (size < 0) {
-		req->r.type = P9_Rlerror;
-		req->r.Rlerror.ecode = wire_errno(req->result < 0 ? req->result : size);
-		size = p9_encode(&req->r, P9_L, req->out, P9_MSIZE_MAX);
+		make_error(req, req->result < 0 ? req->result : size);
+		size = p9_encode(&req->r, req->dialect, req->out, P9_MSIZE_MAX);
 	}
 	req->out_size = (uint32_t)size;
 	req->slot->out_size = req->out_size;
@@ -675,7 +704,7 @@ static int commit(struct req *req)
 	if (req->result == -EMFILE || req->result == -ENFILE)
 		tell_shortage(req->session);
 	encode(req);
-	if (req->r.type == P9_Rlerror)
+	if (req->r.type != req->t.type + 1)
 		change_drop(req);
 	trace(">", &req->r);
 	change_make(req);
@@ -944,7 +973,7 @@ static void resume_asking(struct req *req)
 	struct p9_fids names;
 	int err = understand(req);
 
-	names = p9_fids(&req->t);
+	names = fids_of(req);
 	/* Another one's fids, or none: not for a handler to find out. */
 	if (err == 0 && ((names.fid == NULL) != (req->fid == NULL) ||
 			 (names.dfid == NULL) != (req->dfid == NULL)))
@@ -992,6 +1021,7 @@ static void resume(struct session *session, uint32_t state)
 /* What was asked comes first: of those that need a fid for themselves it has it. */
 void session_resume(struct session *session)
 {
+	fid_table_bury(session->fids);
 	resume(session, SLOT_SENDING);
 	resume(session, SLOT_ASKING);
 	resume(session, SLOT_TAKEN);

@@ -254,17 +254,28 @@ struct conn *connect_only(struct world *w)
 	return c;
 }
 
-struct conn *session_of(struct world *w, uint32_t msize)
+struct conn *session_in(struct world *w, enum p9_dialect dialect, uint32_t msize)
 {
+	static const char *const versions[] = {
+		[P9_L] = P9_VERSION_L,
+		[P9_U] = P9_VERSION_U,
+		[P9_PLAIN] = P9_VERSION_PLAIN,
+	};
 	struct conn *c = connect_only(w);
 	const struct p9_msg *reply;
 
-	reply = ok(c, T(version, .msize = msize, .version = p9_str(P9_VERSION_L)));
+	reply = ok(c, T(version, .msize = msize, .version = p9_str(versions[dialect])));
+	c->dialect = dialect;
 	check(reply->Rversion.msize <= msize);
 	c->msize = reply->Rversion.msize;
 	ok(c, T(attach, .newfid = ROOT, .afid = P9_NOFID, .uname = p9_str("nobody"),
 		.aname = p9_str(""), .n_uname = geteuid()));
 	return c;
+}
+
+struct conn *session_of(struct world *w, uint32_t msize)
+{
+	return session_in(w, P9_L, msize);
 }
 
 struct conn *session(struct world *w)
@@ -317,7 +328,7 @@ void send_msg(struct conn *c, uint16_t tag, struct p9_msg m)
 	int size;
 
 	m.tag = tag;
-	size = p9_encode(&m, P9_L, c->check, BUFFER_SIZE);
+	size = p9_encode(&m, c->dialect, c->check, BUFFER_SIZE);
 	if (size < 0) {
 		errno = -size;
 		give_up("p9_encode");
@@ -389,15 +400,20 @@ void raw_send(struct conn *c, struct raw *raw)
 	send_bytes(c, raw->bytes, size);
 }
 
-struct raw raw_of(struct p9_msg m, uint16_t tag)
+struct raw raw_in(enum p9_dialect dialect, struct p9_msg m, uint16_t tag)
 {
 	struct raw raw;
 	int size;
 
 	m.tag = tag;
-	size = p9_encode(&m, P9_L, raw.bytes, sizeof(raw.bytes));
+	size = p9_encode(&m, dialect, raw.bytes, sizeof(raw.bytes));
 	raw.size = size > 0 ? (size_t)size : 0;
 	return raw;
+}
+
+struct raw raw_of(struct p9_msg m, uint16_t tag)
+{
+	return raw_in(P9_L, m, tag);
 }
 
 /* ---- receiving ---- */
@@ -431,9 +447,35 @@ static size_t size_limit(struct conn *c, uint8_t type)
 
 	if (type == P9_Rread || type == P9_Rreaddir)
 		return limit;
-	if (type == P9_Rreadlink)
+	if (type == P9_Rerror)
+		return P9_HEADER_SIZE + 2 + P9_ERROR_MAX + 4;
+	if (type == P9_Rreadlink || type == P9_Rstat)
 		return limit < 8192 ? limit : 8192;
 	return limit < 4096 ? limit : 4096;
+}
+
+static int errno_of_text(const struct p9_str *text)
+{
+	for (int i = 1; i < 134; i++) {
+		const char *known = strerrordesc_np(i);
+
+		if (known != NULL && strcmp(known, text->text) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int error_in(const struct conn *c, const struct p9_msg *reply)
+{
+	uint32_t ecode = reply->Rlerror.ecode;
+	int told;
+
+	if (reply->type == P9_Rlerror && c->dialect == P9_L)
+		return ecode > 0 && ecode <= P9_ERRNO_MAX ? (int)ecode : -1;
+	if (reply->type != P9_Rerror || c->dialect == P9_L)
+		return -1;
+	told = errno_of_text(&reply->Rerror.ename);
+	return c->dialect == P9_PLAIN || reply->Rerror.ecode == (uint32_t)told ? told : -1;
 }
 
 static bool reply_is_exact(struct conn *c, size_t size)
@@ -441,21 +483,20 @@ static bool reply_is_exact(struct conn *c, size_t size)
 	int decoded;
 
 	memcpy(c->raw, c->buf, size);
-	decoded = p9_decode(&c->reply, P9_L, c->buf, size);
+	decoded = p9_decode(&c->reply, c->dialect, c->buf, size);
 	check_at(__FILE__, __LINE__, decoded == 0, "reply of type %u cannot be decoded",
 		 c->reply.type);
 	if (decoded != 0)
 		return false;
 	check_at(__FILE__, __LINE__,
-		 p9_encode(&c->reply, P9_L, c->check, BUFFER_SIZE) == (int)size &&
+		 p9_encode(&c->reply, c->dialect, c->check, BUFFER_SIZE) == (int)size &&
 			 memcmp(c->check, c->raw, size) == 0,
 		 "%s has bytes behind its last field", p9_name(c->reply.type));
 	check_at(__FILE__, __LINE__, size <= size_limit(c, c->reply.type), "%s of %zu bytes",
 		 p9_name(c->reply.type), size);
-	if (c->reply.type == P9_Rlerror)
-		check_at(__FILE__, __LINE__,
-			 c->reply.Rlerror.ecode > 0 && c->reply.Rlerror.ecode <= P9_ERRNO_MAX,
-			 "Rlerror with ecode %u", c->reply.Rlerror.ecode);
+	if (c->reply.type == P9_Rlerror || c->reply.type == P9_Rerror)
+		check_at(__FILE__, __LINE__, error_in(c, &c->reply) > 0,
+			 "%s that Linux does not understand", p9_name(c->reply.type));
 	return true;
 }
 
@@ -522,7 +563,7 @@ int errno_of(struct conn *c, struct p9_msg m)
 
 	if (reply->type == m.type + 1)
 		return 0;
-	return reply->type == P9_Rlerror ? (int)reply->Rlerror.ecode : -1;
+	return error_in(c, reply);
 }
 
 static const char *describe(char *text, size_t size, const struct p9_msg *m)
@@ -531,6 +572,8 @@ static const char *describe(char *text, size_t size, const struct p9_msg *m)
 		return "no reply";
 	if (m->type == P9_Rlerror)
 		return strerrorname_np((int)m->Rlerror.ecode);
+	if (m->type == P9_Rerror)
+		return m->Rerror.ename.text;
 	p9_print(m, text, size);
 	return text;
 }
@@ -557,11 +600,11 @@ const struct p9_msg *expect_ok(const char *file, int line, struct conn *c, struc
 	return nothing(c);
 }
 
-static bool is_one_of(uint32_t error, const int *errors)
+static bool is_one_of(int error, const int *errors)
 {
-	if (errors == NULL)
-		return true;
-	while (*errors != 0 && *errors != (int)error)
+	if (error < 0 || errors == NULL)
+		return error > 0;
+	while (*errors != 0 && *errors != error)
 		errors++;
 	return *errors != 0;
 }
@@ -571,7 +614,7 @@ void expect_error(const char *file, int line, struct conn *c, struct p9_msg m, c
 	const struct p9_msg *reply = call(c, m);
 
 	m.tag = c->tag;
-	if (reply->type == P9_Rlerror && is_one_of(reply->Rlerror.ecode, errors))
+	if (is_one_of(error_in(c, reply), errors))
 		check_at(file, line, true, "reply");
 	else
 		complain(file, line, &m, reply);
@@ -611,6 +654,43 @@ void open_at(const char *file, int line, struct conn *c, uint32_t newfid, const 
 {
 	walk_at(file, line, c, ROOT, newfid, path);
 	expect_ok(file, line, c, T(lopen, .fid = newfid, .flags = flags));
+}
+
+void topen_at(const char *file, int line, struct conn *c, uint32_t newfid, const char *path,
+	      uint8_t mode)
+{
+	walk_at(file, line, c, ROOT, newfid, path);
+	expect_ok(file, line, c, T(open, .fid = newfid, .mode = mode));
+}
+
+struct p9_stat stat_at(const char *file, int line, struct conn *c, uint32_t fid)
+{
+	struct p9_stat stat = expect_ok(file, line, c, T(stat, .fid = fid))->Rstat.stat;
+
+	if (stat.name.text == NULL)
+		stat.name = stat.uid = stat.gid = stat.muid = stat.extension = p9_str("");
+	return stat;
+}
+
+struct p9_stat untouched(void)
+{
+	return (struct p9_stat){
+		.type = UINT16_MAX,
+		.dev = UINT32_MAX,
+		.qid = {UINT8_MAX, UINT32_MAX, UINT64_MAX},
+		.mode = UINT32_MAX,
+		.atime = UINT32_MAX,
+		.mtime = UINT32_MAX,
+		.length = UINT64_MAX,
+		.n_uid = UINT32_MAX,
+		.n_gid = UINT32_MAX,
+		.n_muid = UINT32_MAX,
+	};
+}
+
+bool same_str(struct p9_str a, const char *b)
+{
+	return a.text != NULL && a.len == strlen(b) && memcmp(a.text, b, a.len) == 0;
 }
 
 struct p9_Rgetattr attr_at(const char *file, int line, struct conn *c, uint32_t fid)

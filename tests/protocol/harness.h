@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * harness.h - a 9P2000.L server as a child process, and sessions with it, for black-box tests.
+ * harness.h - a 9P server as a child process, and sessions with it, for black-box tests.
  *
  * Each test gets a world of its own: an empty host directory ("the export"), a server started on
  * it when the first connection is asked for, and at the end a check that the server still lives
@@ -35,7 +35,8 @@
 #define L_CREATE 0x40u
 
 struct conn {
-	int fd; /* -1: the server closed it, or it hung */
+	int fd;			 /* -1: the server closed it, or it hung */
+	enum p9_dialect dialect; /* of sessions that the harness begins: P9_L */
 	uint32_t msize;
 	uint16_t tag;
 	uint8_t *buf, *raw, *check;
@@ -55,7 +56,8 @@ struct world {
 	unsigned conn_count;
 };
 
-/* A test is a function of its world, registered by being there. */
+/* A test is a function of its world, registered by being there. TEST_IN_BOTH: it is made twice, as
+ * u_NAME and plain_NAME, for the dialects that are told as `dialect`. */
 #define TEST(name)                                                                                 \
 	static void name(struct world *w);                                                         \
 	static void run_##name(void)                                                               \
@@ -66,6 +68,18 @@ struct world {
 		__attribute__((used, section("protocol_tests"))) = {#name, run_##name};            \
 	static void name(struct world *w)
 
+#define TEST_IN_BOTH(name)                                                                         \
+	static void name(struct world *w, enum p9_dialect dialect);                                \
+	TEST(u_##name)                                                                             \
+	{                                                                                          \
+		name(w, P9_U);                                                                     \
+	}                                                                                          \
+	TEST(plain_##name)                                                                         \
+	{                                                                                          \
+		name(w, P9_PLAIN);                                                                 \
+	}                                                                                          \
+	static void name(struct world *w, enum p9_dialect dialect)
+
 void world_run(void (*test)(struct world *w));
 
 /* ---- the server and connections to it ---- */
@@ -74,6 +88,7 @@ void world_run(void (*test)(struct world *w));
 void serve(struct world *w, ...) __attribute__((sentinel));
 
 struct conn *connect_only(struct world *w); /* nothing said yet */
+struct conn *session_in(struct world *w, enum p9_dialect dialect, uint32_t msize);
 struct conn *session_of(struct world *w, uint32_t msize);
 struct conn *session(struct world *w); /* MSIZE agreed, ROOT attached */
 
@@ -115,6 +130,10 @@ const struct p9_msg *receive(struct conn *c);
  * stands for no reply. */
 const struct p9_msg *call(struct conn *c, struct p9_msg m);
 
+/* The errno that a reply tells in the form of the connection's dialect, or its text stands for; -1:
+ * it is no such thing. */
+int error_in(const struct conn *c, const struct p9_msg *reply);
+
 /* 0, or the errno of the reply; -1: no or a strange reply. */
 int errno_of(struct conn *c, struct p9_msg m);
 
@@ -139,6 +158,7 @@ struct raw raw_begin(uint8_t type, uint16_t tag);
 void raw_int(struct raw *raw, uint64_t value, unsigned bytes);
 void raw_str(struct raw *raw, const char *text);
 void raw_send(struct conn *c, struct raw *raw); /* with the right size field */
+struct raw raw_in(enum p9_dialect dialect, struct p9_msg m, uint16_t tag);
 struct raw raw_of(struct p9_msg m, uint16_t tag);
 
 /* The reply to a message sent with `tag`; type 0: none came, or one of another tag. */
@@ -148,8 +168,10 @@ const struct p9_msg *answer(struct conn *c, uint16_t tag);
 
 #define walk(c, fid, newfid, path) walk_at(__FILE__, __LINE__, c, fid, newfid, path)
 #define open_path(c, newfid, path, flags) open_at(__FILE__, __LINE__, c, newfid, path, flags)
+#define topen(c, newfid, path, mode) topen_at(__FILE__, __LINE__, c, newfid, path, mode)
 #define clunk(c, f) (void)ok(c, T(clunk, .fid = (f)))
 #define attr(c, f) attr_at(__FILE__, __LINE__, c, f)
+#define stat_of(c, f) stat_at(__FILE__, __LINE__, c, f)
 #define reads(c, fid, offset, text) reads_at(__FILE__, __LINE__, c, fid, offset, text)
 #define writes(c, fid, offset, text) writes_at(__FILE__, __LINE__, c, fid, offset, text)
 
@@ -158,6 +180,9 @@ struct p9_qid walk_at(const char *file, int line, struct conn *c, uint32_t fid, 
 		      const char *path);
 void open_at(const char *file, int line, struct conn *c, uint32_t newfid, const char *path,
 	     uint32_t flags); /* from ROOT */
+void topen_at(const char *file, int line, struct conn *c, uint32_t newfid, const char *path,
+	      uint8_t mode); /* the same of the older dialects */
+struct p9_stat stat_at(const char *file, int line, struct conn *c, uint32_t fid);
 struct p9_Rgetattr attr_at(const char *file, int line, struct conn *c, uint32_t fid);
 void reads_at(const char *file, int line, struct conn *c, uint32_t fid, uint64_t offset,
 	      const char *text); /* asks for 100 bytes more than there should be */
@@ -167,6 +192,10 @@ void writes_at(const char *file, int line, struct conn *c, uint32_t fid, uint64_
 /* Asks again and again: the server learns of a lost connection when it gets to it. */
 bool is_granted_in_the_end(struct conn *c, struct p9_msg lock);
 
+/* A stat that says "leave everything as it is". */
+struct p9_stat untouched(void);
+
+bool same_str(struct p9_str a, const char *b);
 bool same_qid(struct p9_qid a, struct p9_qid b);
 
 /* ---- the host's side of the export; paths are relative to it ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * test_protocol.c - the 9P2000.L engine seen from outside: raw messages to xen9pfs-serve on a
+ * test_protocol.c - the 9P engine seen from outside: raw messages to xen9pfs-serve on a
  * socket, replies compared to the last byte, effects looked up in the host's directory. The
  * tests are in the protocol_*.c files; each TEST() stands in the section that is run here.
  */
