@@ -12,10 +12,13 @@
 #include <time.h>
 
 #include "common/util.h"
+#include "proto/text.h"
 
 /* What Linux allocates for a reply (net/9p/client.c), beyond those that say what they want. */
 #define REPLY_SIZE 4096
-#define READLINK_SIZE 8192
+#define READLINK_SIZE 8192 /* also for Rstat */
+#define ERROR_SIZE (P9_HEADER_SIZE + 2 + P9_ERROR_MAX + 4)
+#define U_ERRNO_MAX 511
 
 #define MSIZE_BEFORE_VERSION 8192
 
@@ -95,6 +98,7 @@ struct slot {
 struct client {
 	struct client_transport *transport;
 	int timeout_ms;
+	enum p9_dialect dialect, next; /* of this session, and of one to come */
 	uint32_t msize;
 	struct numbers tags, fids;
 	struct slot *slots; /* by tag */
@@ -318,6 +322,7 @@ static uint32_t reply_limit(const struct client *client, const struct p9_msg *re
 	case P9_Twalk:
 		return 9 + 13u * request->Twalk.names.count;
 	case P9_Treadlink:
+	case P9_Tstat:
 		return smaller(READLINK_SIZE, client->msize);
 	default:
 		return smaller(REPLY_SIZE, client->msize);
@@ -361,7 +366,7 @@ int client_send(struct client *client, struct p9_msg *msg)
 	if (msg->type == P9_Tflush)
 		slot->oldtag = msg->Tflush.oldtag;
 
-	result = p9_encode(msg, P9_L, client->out, client->msize);
+	result = p9_encode(msg, client->dialect, client->out, client->msize);
 	if (result > 0)
 		result = send_out(client, msg->tag % client->transport->lanes, (size_t)result);
 	if (result != 0)
@@ -371,12 +376,33 @@ int client_send(struct client *client, struct p9_msg *msg)
 
 /* ---- receiving ---- */
 
+/* The errno of an error as Linux reads it; 0: it is none of this dialect. */
+static uint32_t error_number(const struct client *client, const struct p9_msg *msg)
+{
+	uint32_t ecode = msg->Rlerror.ecode;
+
+	if (client->dialect == P9_L)
+		return msg->type == P9_Rlerror && ecode <= P9_ERRNO_MAX ? ecode : 0;
+	if (msg->type != P9_Rerror || msg->Rerror.ename.len > P9_ERROR_MAX)
+		return 0;
+	ecode = msg->Rerror.ecode;
+	if (client->dialect == P9_U)
+		return ecode <= U_ERRNO_MAX ? ecode : 0;
+	return text_to_errno(msg->Rerror.ename.text);
+}
+
+static bool is_error(const struct p9_msg *msg)
+{
+	return msg->type == P9_Rlerror || msg->type == P9_Rerror;
+}
+
 /* Is this an answer to the request in `slot`? */
-static bool reply_fits(const struct slot *slot, const struct p9_msg *msg, size_t size)
+static bool reply_fits(const struct client *client, const struct slot *slot,
+		       const struct p9_msg *msg, size_t size)
 {
 	/* Linux has room for an error whatever the request asked for. */
-	if (msg->type == P9_Rlerror)
-		return msg->Rlerror.ecode >= 1 && msg->Rlerror.ecode <= P9_ERRNO_MAX;
+	if (is_error(msg))
+		return error_number(client, msg) > 0 && size <= ERROR_SIZE;
 	return msg->type == slot->type + 1 && size <= slot->limit;
 }
 
@@ -396,10 +422,11 @@ static bool settle(struct client *client, struct arrival *arrival, size_t size)
 
 	arrival->msg.type = 0;
 	arrival->msg.tag = P9_NOTAG;
-	arrival->error = p9_decode(&arrival->msg, P9_L, arrival->bytes, size);
+	arrival->error = p9_decode(&arrival->msg, client->dialect, arrival->bytes, size);
 	slot = find_slot(client, arrival->msg.tag);
 	arrival->holds_tag = slot != NULL && !slot->answered;
-	if (arrival->error != 0 || !arrival->holds_tag || !reply_fits(slot, &arrival->msg, size))
+	if (arrival->error != 0 || !arrival->holds_tag ||
+	    !reply_fits(client, slot, &arrival->msg, size))
 		arrival->error = -EPROTO;
 	if (!arrival->holds_tag)
 		return true;
@@ -512,7 +539,7 @@ int client_rpc(struct client *client, struct p9_msg *request, struct p9_msg *rep
 		client_abandon(client, request->tag);
 		return result;
 	}
-	return reply->type == P9_Rlerror ? -(int)reply->Rlerror.ecode : 0;
+	return is_error(reply) ? -(int)error_number(client, reply) : 0;
 }
 
 int client_flush(struct client *client, uint16_t oldtag, struct p9_msg *reply)
@@ -532,12 +559,23 @@ int client_flush(struct client *client, uint16_t oldtag, struct p9_msg *reply)
 
 /* ---- the start of a session ---- */
 
+static const char *const versions[] = {
+	[P9_L] = P9_VERSION_L,
+	[P9_U] = P9_VERSION_U,
+	[P9_PLAIN] = P9_VERSION_PLAIN,
+};
+
+void client_speak(struct client *client, enum p9_dialect dialect)
+{
+	client->next = dialect;
+}
+
 /* What Linux checks before it mounts. */
-static int check_version(const struct p9_Rversion *reply, uint32_t asked)
+static int check_version(const struct p9_Rversion *reply, const char *version, uint32_t asked)
 {
 	if (reply->msize > asked)
 		return -EPROTO;
-	if (strcmp(reply->version.text, P9_VERSION_L) != 0 || reply->msize < P9_MSIZE_MIN)
+	if (strcmp(reply->version.text, version) != 0 || reply->msize < P9_MSIZE_MIN)
 		return -EREMOTEIO;
 	return 0;
 }
@@ -545,12 +583,15 @@ static int check_version(const struct p9_Rversion *reply, uint32_t asked)
 int client_version(struct client *client, uint32_t msize)
 {
 	uint32_t asked = smaller(msize, client->transport->max_size);
-	struct p9_msg request = {.type = P9_Tversion, .Tversion = {asked, p9_str(P9_VERSION_L)}};
+	const char *version = versions[client->next];
+	struct p9_msg request = {.type = P9_Tversion, .Tversion = {asked, p9_str(version)}};
 	struct p9_msg reply;
-	int result = client_rpc(client, &request, &reply);
+	int result;
 
+	client->dialect = client->next;
+	result = client_rpc(client, &request, &reply);
 	if (result == 0)
-		result = check_version(&reply.Rversion, asked);
+		result = check_version(&reply.Rversion, version, asked);
 	if (result != 0)
 		return result;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * client.h - the other half of a session, for tests and tools: a strict 9P2000.L client that
+ * client.h - the other half of a session, for tests and tools: a strict client that
  * behaves on the wire as Linux does and believes nothing. Not part of the daemon.
  *
  * Level one sends and receives single messages, many in flight, replies in any order. Tags and
  * fids are the lowest free numbers; a message goes on lane tag mod lanes; Tversion carries
- * NOTAG. Each reply is held against its request: tag in flight, type T + 1 or Rlerror, no larger
+ * NOTAG. Each reply is held against its request: tag in flight, type T + 1 or an error, no larger
  * than what Linux allocates for it. Level two is one function for each request, which waits.
  *
- * Results are 0 or a count, or -errno: what Rlerror said; -EPROTO when the server broke the
+ * Results are 0 or a count, or -errno: what the error said; -EPROTO when the server broke the
  * protocol; -ETIMEDOUT when it was silent for too long; -ENOTCONN when the connection is gone.
  * One thread at a time uses a client. Strings and data of a reply live until the next call.
  */
@@ -105,6 +105,10 @@ uint32_t client_fid_new(struct client *client);
 void client_fid_free(struct client *client, uint32_t fid);
 
 /* ---- level two ---- */
+
+/* The dialect of the sessions that begin from now on; without a call 9P2000.L. The single requests
+ * below are those of all dialects and of 9P2000.L. */
+void client_speak(struct client *client, enum p9_dialect dialect);
 
 /* Starts the session anew: all fids are gone. Asks for `msize`, at most what the transport
  * carries, and checks the answer as Linux does (-EREMOTEIO). */
