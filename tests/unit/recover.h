@@ -51,9 +51,10 @@ struct world_lane {
 struct world_message {
 	uint32_t lane, at, size;
 	enum phase phase;
+	enum p9_dialect dialect;
 	uint16_t tag;
 	uint8_t answer; /* type of the reply in an undisturbed run; 0: any, NO_ANSWER: none */
-	uint32_t ecode; /* of P9_Rlerror */
+	uint32_t ecode; /* of an error */
 };
 
 #define NO_ANSWER 255
@@ -62,8 +63,9 @@ struct world {
 	/* ---- the script ---- */
 	enum pace pace;
 	enum phase writing;
-	bool unprivileged; /* lives give up what root may do */
-	uint32_t evict_at; /* of their sessions */
+	enum p9_dialect dialect; /* of what is said next */
+	bool unprivileged;	 /* lives give up what root may do */
+	uint32_t evict_at;	 /* of their sessions */
 	uint32_t messages;
 	struct world_message message[MESSAGES_MAX];
 
@@ -116,11 +118,13 @@ void world_fail(const char *file, unsigned line, const char *text);
 
 #define TAG_FIRST 100
 
+void speak(enum p9_dialect dialect);	/* a session of that one, with a root */
 void says(struct p9_msg msg);		/* whatever the answer */
 void does(struct p9_msg msg);		/* it succeeds */
 void fails(int err, struct p9_msg msg); /* it does not */
 void unanswered(struct p9_msg msg);	/* there is no reply to it */
 void with_tag(uint16_t tag);		/* the next one's; others count from TAG_FIRST up */
+struct p9_msg version_of(enum p9_dialect dialect);
 struct p9_msg walk(uint32_t fid, uint32_t newfid, const char *name);
 void act(enum pace pace);
 void prove(void);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "proto/text.h"
 #include "tests/lib/test.h"
 #include "tests/unit/recover.h"
 
@@ -209,8 +210,8 @@ void world_reset(void)
 		world->lane[i].produced = world->lane[i].taken = world->lane[i].put = 0;
 	tag_next = TAG_FIRST;
 	tag_chosen = 0;
-	does(T(version, .msize = MSIZE, .version = p9_str("9P2000.L")));
-	does(T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	world->dialect = P9_L;
+	speak(P9_L);
 }
 
 const char *world_export(void)
@@ -241,12 +242,13 @@ static void say(struct p9_msg msg, uint8_t answer, uint32_t ecode)
 
 	CU_ASSERT_FATAL(world->messages < MESSAGES_MAX);
 	m->tag = msg.tag = tag_of_next();
+	m->dialect = world->dialect;
 	m->lane = tag_chosen != 0 ? 0 : tag_next % LANES;
 	if (tag_chosen == 0)
 		tag_next++;
 	tag_chosen = 0;
 	lane = &world->lane[m->lane];
-	size = p9_encode(&msg, P9_L, lane->in + lane->produced, LANE_BYTES - lane->produced);
+	size = p9_encode(&msg, m->dialect, lane->in + lane->produced, LANE_BYTES - lane->produced);
 	CU_ASSERT_FATAL(size > 0);
 	m->at = lane->produced;
 	m->size = (uint32_t)size;
@@ -255,6 +257,24 @@ static void say(struct p9_msg msg, uint8_t answer, uint32_t ecode)
 	m->answer = answer;
 	m->ecode = ecode;
 	world->messages++;
+}
+
+struct p9_msg version_of(enum p9_dialect dialect)
+{
+	static const char *const versions[] = {
+		[P9_L] = P9_VERSION_L,
+		[P9_U] = P9_VERSION_U,
+		[P9_PLAIN] = P9_VERSION_PLAIN,
+	};
+
+	return T(version, .msize = MSIZE, .version = p9_str(versions[dialect]));
+}
+
+void speak(enum p9_dialect dialect)
+{
+	does(version_of(dialect));
+	world->dialect = dialect;
+	does(T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
 }
 
 void says(struct p9_msg msg)
@@ -269,7 +289,7 @@ void does(struct p9_msg msg)
 
 void fails(int err, struct p9_msg msg)
 {
-	say(msg, P9_Rlerror, (uint32_t)err);
+	say(msg, world->dialect == P9_L ? P9_Rlerror : P9_Rerror, (uint32_t)err);
 }
 
 void unanswered(struct p9_msg msg)
@@ -299,15 +319,20 @@ void act(enum pace pace)
 	world->writing = PHASE_ACT;
 }
 
+static struct p9_msg look_at(uint32_t fid)
+{
+	return world->dialect == P9_L ? T(getattr, .fid = fid) : T(stat, .fid = fid);
+}
+
 void prove(void)
 {
 	world->writing = PHASE_PROVE;
 	for (uint32_t fid = 0; fid < FIDS_MAX; fid++)
-		says(T(getattr, .fid = fid));
+		says(look_at(fid));
 	for (uint32_t fid = 0; fid < FIDS_MAX; fid++)
 		says(T(clunk, .fid = fid));
 	for (uint32_t fid = 0; fid < FIDS_MAX; fid++)
-		fails(EBADF, T(getattr, .fid = fid));
+		fails(EBADF, look_at(fid));
 }
 
 /* ---- telling ---- */
@@ -361,12 +386,44 @@ static void tell_listing(FILE *to, const struct p9_data *data)
 	free(bytes);
 }
 
+/* What a read gave: the names in it, if it is all stats. */
+static void tell_data(FILE *to, enum p9_dialect dialect, const struct p9_data *data)
+{
+	uint8_t *bytes = malloc(data->len + 1);
+	char *names[64];
+	size_t count = 0, used = 0;
+
+	memcpy(bytes, data->bytes, data->len);
+	while (dialect != P9_L && used < data->len && count < countof(names)) {
+		struct p9_stat stat;
+		int n = p9_stat_get(&stat, dialect, bytes + used, data->len - used);
+
+		if (n <= 0)
+			break;
+		names[count++] = (char *)(uintptr_t)stat.name.text;
+		used += (size_t)n;
+	}
+	qsort(names, count, sizeof(names[0]), by_name);
+	for (size_t i = 0; i < count; i++)
+		fprintf(to, " %s", names[i]);
+	if (count == 0)
+		fprintf(to, " %.*s", (int)data->len, (const char *)data->bytes);
+	free(bytes);
+}
+
 static void tell_qid(FILE *to, const struct p9_qid *qid)
 {
 	fprintf(to, " %s(%u)", name_of(qid->path), qid->type);
 }
 
-static void tell_reply(FILE *to, const struct p9_msg *r)
+static void tell_stat(FILE *to, const struct p9_stat *stat)
+{
+	tell_qid(to, &stat->qid);
+	fprintf(to, " %s %o %llu", stat->name.text, stat->mode, (unsigned long long)stat->length);
+	fprintf(to, " %s", stat->extension.text);
+}
+
+static void tell_reply(FILE *to, enum p9_dialect dialect, const struct p9_msg *r)
 {
 	const char *name = p9_name(r->type);
 
@@ -374,6 +431,9 @@ static void tell_reply(FILE *to, const struct p9_msg *r)
 	switch (r->type) {
 	case P9_Rlerror:
 		fprintf(to, " %u", r->Rlerror.ecode);
+		break;
+	case P9_Rerror:
+		fprintf(to, " %s", r->Rerror.ename.text);
 		break;
 	case P9_Rversion:
 		fprintf(to, " %u %s", r->Rversion.msize, r->Rversion.version.text);
@@ -384,6 +444,15 @@ static void tell_reply(FILE *to, const struct p9_msg *r)
 	case P9_Rwalk:
 		for (unsigned i = 0; i < r->Rwalk.qids.count; i++)
 			tell_qid(to, &r->Rwalk.qids.qid[i]);
+		break;
+	case P9_Ropen:
+		tell_qid(to, &r->Ropen.qid);
+		break;
+	case P9_Rcreate:
+		tell_qid(to, &r->Rcreate.qid);
+		break;
+	case P9_Rstat:
+		tell_stat(to, &r->Rstat.stat);
 		break;
 	case P9_Rlopen:
 		tell_qid(to, &r->Rlopen.qid);
@@ -401,7 +470,7 @@ static void tell_reply(FILE *to, const struct p9_msg *r)
 		tell_qid(to, &r->Rmknod.qid);
 		break;
 	case P9_Rread:
-		fprintf(to, " %.*s", (int)r->Rread.data.len, (const char *)r->Rread.data.bytes);
+		tell_data(to, dialect, &r->Rread.data);
 		break;
 	case P9_Rreaddir:
 		tell_listing(to, &r->Rreaddir.data);
@@ -435,8 +504,15 @@ static void tell_reply(FILE *to, const struct p9_msg *r)
 	fprintf(to, "\n");
 }
 
-/* How many replies with that tag there are; of the first, type and ecode. */
-static unsigned look_up_reply(uint16_t tag, struct p9_msg *reply, FILE *to)
+static uint32_t errno_of(const struct p9_msg *msg)
+{
+	if (msg->type == P9_Rerror)
+		return text_to_errno(msg->Rerror.ename.text);
+	return msg->type == P9_Rlerror ? msg->Rlerror.ecode : 0;
+}
+
+/* How many replies to that message's tag there are; of the first, type and errno. */
+static unsigned look_up_reply(const struct world_message *m, struct p9_msg *reply, FILE *to)
 {
 	unsigned count = 0;
 
@@ -447,6 +523,7 @@ static unsigned look_up_reply(uint16_t tag, struct p9_msg *reply, FILE *to)
 		for (; at < lane->put; at += size) {
 			uint8_t bytes[MSIZE];
 			struct p9_msg msg;
+			uint16_t tag;
 
 			memcpy(&size, lane->out + at, sizeof(size));
 			if (size < P9_HEADER_SIZE || size > MSIZE || size > lane->put - at) {
@@ -454,17 +531,18 @@ static unsigned look_up_reply(uint16_t tag, struct p9_msg *reply, FILE *to)
 				return count;
 			}
 			memcpy(bytes, lane->out + at, size);
-			if (p9_decode(&msg, P9_L, bytes, size) < 0)
-				world_fail(__FILE__, __LINE__, "a reply cannot be decoded");
-			if (msg.tag != tag)
+			memcpy(&tag, bytes + 5, sizeof(tag));
+			if (tag != m->tag)
 				continue;
+			if (p9_decode(&msg, m->dialect, bytes, size) < 0)
+				world_fail(__FILE__, __LINE__, "a reply cannot be decoded");
 			if (to != NULL)
-				tell_reply(to, &msg);
+				tell_reply(to, m->dialect, &msg);
 			if (count++ == 0)
 				*reply = (struct p9_msg){
 					.type = msg.type,
-					.Rlerror.ecode =
-						msg.type == P9_Rlerror ? msg.Rlerror.ecode : 0};
+					.Rlerror.ecode = errno_of(&msg),
+				};
 		}
 	}
 	return count;
@@ -484,8 +562,7 @@ static void compare(const struct world_message *m, unsigned replies, const struc
 	char text[128];
 
 	if (m->answer == 0 || (m->answer == NO_ANSWER && replies == 0) ||
-	    (replies == 1 && reply->type == m->answer &&
-	     (m->answer != P9_Rlerror || reply->Rlerror.ecode == m->ecode)))
+	    (replies == 1 && reply->type == m->answer && reply->Rlerror.ecode == m->ecode))
 		return;
 	snprintf(text, sizeof(text), "request %u: %u replies of type %u, error %u", m->tag, replies,
 		 replies > 0 ? reply->type : 0, replies > 0 ? reply->Rlerror.ecode : 0);
@@ -500,7 +577,7 @@ void world_tell_replies(FILE *to, bool expected)
 		struct p9_msg reply;
 		unsigned replies;
 
-		replies = look_up_reply(m->tag, &reply, said_before(i) ? NULL : to);
+		replies = look_up_reply(m, &reply, said_before(i) ? NULL : to);
 		if (expected && !(m->answer == NO_ANSWER && m->tag < TAG_FIRST))
 			compare(m, replies, &reply);
 	}
