@@ -27,8 +27,11 @@ static void start(void)
 	client_set_timeout(client, 2000);
 }
 
+static enum p9_dialect dialect; /* of the server */
+
 static void stop(void)
 {
+	dialect = P9_L;
 	client_close(client);
 	close(server);
 }
@@ -39,7 +42,7 @@ static void reply(uint16_t tag, struct p9_msg msg)
 	int size;
 
 	msg.tag = tag;
-	size = p9_encode(&msg, P9_L, buf, sizeof(buf));
+	size = p9_encode(&msg, dialect, buf, sizeof(buf));
 	CU_ASSERT_TRUE(size > 0 && write(server, buf, (size_t)size) == size);
 }
 
@@ -78,7 +81,7 @@ static struct p9_msg request(void)
 
 	if (recv(server, &size, 4, MSG_PEEK | MSG_DONTWAIT) == 4 && size <= sizeof(buf) &&
 	    recv(server, buf, size, MSG_WAITALL) == (ssize_t)size)
-		CU_ASSERT_EQUAL(p9_decode(&msg, P9_L, buf, size), 0);
+		CU_ASSERT_EQUAL(p9_decode(&msg, dialect, buf, size), 0);
 	return msg;
 }
 
@@ -121,6 +124,79 @@ static void version_answers_that_linux_refuses_are_errors(void)
 	CU_ASSERT_EQUAL(negotiate(4095, "9P2000.L"), -EREMOTEIO);
 	CU_ASSERT_EQUAL(negotiate(65537, "9P2000.L"), -EPROTO);
 	CU_ASSERT_EQUAL(negotiate(65536, "9P2000.L"), 0);
+	stop();
+}
+
+static void begin_in(enum p9_dialect spoken, const char *version)
+{
+	start();
+	client_speak(client, spoken);
+	CU_ASSERT_EQUAL(negotiate(8192, version), 0);
+	CU_ASSERT_STRING_EQUAL(request().Tversion.version.text, version);
+	dialect = spoken;
+}
+
+static int result_of(struct p9_msg answer)
+{
+	struct p9_msg msg = {.type = P9_Tclunk}, got;
+
+	reply(0, answer);
+	return client_rpc(client, &msg, &got);
+}
+
+static struct p9_msg rerror(const char *text, uint32_t ecode)
+{
+	return (struct p9_msg){.type = P9_Rerror, .Rerror = {p9_str(text), ecode}};
+}
+
+static void a_version_must_be_the_one_asked_for(void)
+{
+	start();
+	client_speak(client, P9_U);
+	CU_ASSERT_EQUAL(negotiate(8192, "9P2000.L"), -EREMOTEIO);
+	CU_ASSERT_EQUAL(negotiate(8192, "9P2000"), -EREMOTEIO);
+	CU_ASSERT_EQUAL(negotiate(8192, "9P2000.u"), 0);
+	stop();
+}
+
+static void u_errors_are_their_numbers(void)
+{
+	begin_in(P9_U, "9P2000.u");
+	CU_ASSERT_EQUAL(result_of(rerror("whatever", ENOENT)), -ENOENT);
+	CU_ASSERT_EQUAL(result_of(rerror("Permission denied", 512)), -EPROTO);
+	stop();
+}
+
+static void plain_errors_are_their_texts(void)
+{
+	begin_in(P9_PLAIN, "9P2000");
+	CU_ASSERT_EQUAL(result_of(rerror("Directory not empty", 0)), -ENOTEMPTY);
+	CU_ASSERT_EQUAL(result_of(rerror("no idea", 0)), -EPROTO);
+	stop();
+}
+
+static void an_error_of_another_dialect_is_none(void)
+{
+	begin_in(P9_U, "9P2000.u");
+	CU_ASSERT_EQUAL(
+		result_of((struct p9_msg){.type = P9_Rlerror, .Rlerror = {.ecode = ENOENT}}),
+		-EPROTO);
+	stop();
+	begin_in(P9_L, "9P2000.L");
+	CU_ASSERT_EQUAL(result_of(rerror("No such file or directory", ENOENT)), -EPROTO);
+	stop();
+}
+
+static void an_error_text_is_no_longer_than_linux_has_room(void)
+{
+	char text[P9_ERROR_MAX + 2];
+
+	memset(text, 'x', sizeof(text));
+	text[P9_ERROR_MAX + 1] = '\0';
+	begin_in(P9_U, "9P2000.u");
+	CU_ASSERT_EQUAL(result_of(rerror(text, ENOENT)), -EPROTO);
+	text[P9_ERROR_MAX] = '\0';
+	CU_ASSERT_EQUAL(result_of(rerror(text, ENOENT)), -ENOENT);
 	stop();
 }
 
@@ -634,6 +710,11 @@ static const struct test tests[] = {
 	TEST(version_carries_no_tag_and_sets_msize),
 	TEST(version_answers_that_linux_refuses_are_errors),
 	TEST(version_forgets_requests_and_fids),
+	TEST(a_version_must_be_the_one_asked_for),
+	TEST(u_errors_are_their_numbers),
+	TEST(plain_errors_are_their_texts),
+	TEST(an_error_of_another_dialect_is_none),
+	TEST(an_error_text_is_no_longer_than_linux_has_room),
 	TEST(replies_may_come_out_of_order),
 	TEST(recv_gives_replies_as_they_come),
 	TEST(the_lowest_free_tag_is_used),
