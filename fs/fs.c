@@ -393,6 +393,17 @@ void fs_close(struct fs *fs, struct fs_file file)
 		fs->ops->close(fs, file);
 }
 
+void fs_adopt(struct fs *fs, struct fs_node node, struct fs_file file)
+{
+	if (fs->ops->adopt)
+		fs->ops->adopt(fs, node, file);
+}
+
+int fs_taken(struct fs *fs, struct fs_file file, uint64_t *bytes)
+{
+	return fs->ops->taken ? fs->ops->taken(fs, file, bytes) : -EOPNOTSUPP;
+}
+
 ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		bool nowait)
 {

@@ -268,8 +268,15 @@ struct fs_ops {
 	/* Pins the object of an open file. */
 	int (*pin)(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 
+	/* An open handle that a predecessor of this process has left, before it is used: `node` and
+	 * FS_NO_FILE, or FS_NO_NODE and `file`. For who counts handles; it may be none at all. */
+	void (*adopt)(struct fs *fs, struct fs_node node, struct fs_file file);
+
 	/* Where an open regular file ends. */
 	int (*size)(struct fs *fs, struct fs_file file, uint64_t *size);
+
+	/* How many bytes of storage an open regular file takes: its fs_attr.blocks. */
+	int (*taken)(struct fs *fs, struct fs_file file, uint64_t *bytes);
 
 	/* As pread(2) and pwrite(2); never more than SSIZE_MAX bytes. fs_read() with
 	 * nowait: -EAGAIN when not all that could be had (up to the end of the file) can be
@@ -394,6 +401,8 @@ int fs_create(struct fs *fs, struct fs_node dir, const char *name, int flags, ui
 	      struct fs_cred cred, struct fs_node *node, struct fs_file *file, struct fs_attr *attr,
 	      struct fs_intent *intent);
 void fs_close(struct fs *fs, struct fs_file file); /* takes FS_NO_FILE */
+void fs_adopt(struct fs *fs, struct fs_node node, struct fs_file file);
+int fs_taken(struct fs *fs, struct fs_file file, uint64_t *bytes);
 ssize_t fs_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		bool nowait);
 ssize_t fs_write(struct fs *fs, struct fs_file file, const void *buf, size_t size, uint64_t offset,

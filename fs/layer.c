@@ -106,6 +106,16 @@ static int layer_size(struct fs *fs, struct fs_file file, uint64_t *size)
 	return layer_ops(fs)->size(layer_below(fs), file, size);
 }
 
+static void layer_adopt(struct fs *fs, struct fs_node node, struct fs_file file)
+{
+	layer_ops(fs)->adopt(layer_below(fs), node, file);
+}
+
+static int layer_taken(struct fs *fs, struct fs_file file, uint64_t *bytes)
+{
+	return layer_ops(fs)->taken(layer_below(fs), file, bytes);
+}
+
 static ssize_t layer_read(struct fs *fs, struct fs_file file, void *buf, size_t size,
 			  uint64_t offset, bool nowait)
 {
@@ -246,7 +256,9 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(create);
 	LAYER_SLOT(close);
 	LAYER_SLOT(pin);
+	LAYER_SLOT(adopt);
 	LAYER_SLOT(size);
+	LAYER_SLOT(taken);
 	LAYER_SLOT(read);
 	LAYER_SLOT(write);
 	LAYER_SLOT(fsync);

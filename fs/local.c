@@ -252,6 +252,7 @@ static const struct fs_ops local_ops = {
 	.open = local_open,
 	.pin = local_pin_file,
 	.size = local_size,
+	.taken = local_taken,
 	.create = local_create,
 	.close = local_close,
 	.read = local_read,

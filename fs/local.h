@@ -163,6 +163,7 @@ int local_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir
 int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file);
 int local_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 int local_size(struct fs *fs, struct fs_file file, uint64_t *size);
+int local_taken(struct fs *fs, struct fs_file file, uint64_t *bytes);
 void local_close(struct fs *fs, struct fs_file file);
 ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		   bool nowait);

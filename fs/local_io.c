@@ -6,6 +6,7 @@
  * are always given.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "fs/local.h"
@@ -40,6 +41,16 @@ int local_size(struct fs *fs, struct fs_file file, uint64_t *size)
 	(void)fs;
 	*size = end < 0 ? 0 : (uint64_t)end;
 	return end < 0 && end != -ESPIPE ? (int)end : 0; /* special files */
+}
+
+int local_taken(struct fs *fs, struct fs_file file, uint64_t *bytes)
+{
+	struct stat st;
+	int ret = LOCAL_SYS(fstat(file.id, &st));
+
+	(void)fs;
+	*bytes = ret ? 0 : (uint64_t)st.st_blocks * 512;
+	return ret;
 }
 
 void local_close(struct fs *fs, struct fs_file file)

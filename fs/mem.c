@@ -536,6 +536,7 @@ static const struct fs_ops mem_ops = {
 	.open = mem_open,
 	.pin = mem_pin_file,
 	.size = mem_size,
+	.taken = mem_taken,
 	.create = mem_create,
 	.close = mem_close,
 	.read = mem_read,

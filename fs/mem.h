@@ -136,6 +136,7 @@ int mem_create(struct fs *fs, struct fs_node dir, const char *name, int flags, u
 	       struct fs_attr *attr);
 int mem_pin_file(struct fs *fs, struct fs_file file, struct fs_node *node, struct fs_attr *attr);
 int mem_size(struct fs *fs, struct fs_file file, uint64_t *size);
+int mem_taken(struct fs *fs, struct fs_file file, uint64_t *bytes);
 void mem_close(struct fs *fs, struct fs_file file);
 ssize_t mem_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		 bool nowait);

@@ -79,6 +79,14 @@ int mem_size(struct fs *fs, struct fs_file file, uint64_t *size)
 	return 0;
 }
 
+int mem_taken(struct fs *fs, struct fs_file file, uint64_t *bytes)
+{
+	_locked_ struct mem *mem = mem_enter(fs);
+
+	*bytes = mem_file(mem, file)->inode->attr.blocks * 512;
+	return 0;
+}
+
 /* The chunk with this index, or where it would stand. */
 static size_t mem_chunk_at(const struct mem_inode *inode, uint64_t index)
 {

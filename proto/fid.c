@@ -687,6 +687,20 @@ unsigned fid_table_restore(struct fid_table *table)
 	return stale;
 }
 
+void fid_table_adopt(struct fid_table *table)
+{
+	struct saved *s = table->saved;
+
+	for (uint32_t i = 1; i <= s->node_used; i++) {
+		if (s->node[i].refs > 0 && s->node[i].saved.fs.id >= 0)
+			fs_adopt(table->fs, s->node[i].saved.fs, FS_NO_FILE);
+	}
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		if (s->fid[i].saved.state != FID_FREE && s->fid[i].saved.file.id >= 0)
+			fs_adopt(table->fs, FS_NO_NODE, s->fid[i].saved.file);
+	}
+}
+
 struct p9_qid node_qid(const struct fs_attr *attr)
 {
 	struct p9_qid qid = {.version = attr->version, .path = attr->path};

@@ -37,6 +37,9 @@ unsigned fid_table_restore(struct fid_table *table);
 /* Removes what predecessors' fids that are gone were to remove at their end; after a restore. */
 void fid_table_bury(struct fid_table *table);
 
+/* The descriptors are there: tells the fs of each. */
+void fid_table_adopt(struct fid_table *table);
+
 /* The fid of that number, not counted for the caller; NULL: none. */
 struct fid *fid_find(struct fid_table *table, uint32_t number);
 

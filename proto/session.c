@@ -963,6 +963,7 @@ int session_recover(struct fs *fs, const struct session_config *config, struct e
 
 unsigned session_restore(struct session *session)
 {
+	session->restored = true;
 	return fid_table_restore(session->fids);
 }
 
@@ -1021,6 +1022,8 @@ static void resume(struct session *session, uint32_t state)
 /* What was asked comes first: of those that need a fid for themselves it has it. */
 void session_resume(struct session *session)
 {
+	if (!session->restored)
+		fid_table_adopt(session->fids);
 	fid_table_bury(session->fids);
 	resume(session, SLOT_SENDING);
 	resume(session, SLOT_ASKING);

@@ -60,6 +60,7 @@ struct session {
 	struct session_config config;
 	struct saved *saved; /* what outlives the process */
 	bool owns_saved;
+	bool restored; /* its descriptors were opened anew */
 	struct fid_table *fids;
 	TAILQ_HEAD(, req) active; /* all requests that are not free, in the order of arrival */
 	struct req *req;	  /* SESSION_REQS_MAX, by slot; so many were ever used: */

@@ -472,6 +472,26 @@ static void wild_lock_ranges_are_refused(void)
 	put(&w, node);
 }
 
+static void an_open_file_tells_what_it_takes(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_file file = open_node(&w, node, O_RDWR);
+	static const char text[100000] = "text";
+	uint64_t taken, cut;
+
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, text, sizeof(text), 0, NULL), sizeof(text));
+	OK(fs_fsync(w.fs, file, false));
+	OK(fs_taken(w.fs, file, &taken));
+	CU_ASSERT(taken >= sizeof(text));
+	CU_ASSERT_EQUAL(taken, attr_of(&w, node).blocks * 512);
+	OK(fs_setattr(w.fs, node, file, &(struct fs_setattr){.valid = FS_SET_SIZE, .size = 1000}));
+	OK(fs_taken(w.fs, file, &cut));
+	CU_ASSERT(cut < taken);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 const struct test file_tests[] = {
 	{"access_modes_are_kept", access_modes_are_kept},
 	{"open_refuses_what_cannot_be_opened", open_refuses_what_cannot_be_opened},
@@ -488,6 +508,7 @@ const struct test file_tests[] = {
 	{"a_read_without_waiting_is_whole_or_refused", a_read_without_waiting_is_whole_or_refused},
 	{"files_are_larger_than_32_bits", files_are_larger_than_32_bits},
 	{"holes_read_as_zeros_and_take_no_room", holes_read_as_zeros_and_take_no_room},
+	{"an_open_file_tells_what_it_takes", an_open_file_tells_what_it_takes},
 	{"what_a_truncation_took_stays_away", what_a_truncation_took_stays_away},
 	{"ranges_beyond_63_bits_are_refused", ranges_beyond_63_bits_are_refused},
 	{"writes_count_and_overwrite", writes_count_and_overwrite},
