@@ -8,6 +8,7 @@
 
 #include "fs/layer.h"
 #include "fs/export.h"
+#include "fs/space.h"
 
 static char err[128]; /* why the last fs could not be made */
 
@@ -32,6 +33,11 @@ static int make_layer(const char *dir, struct fs **fs)
 		free(layer);
 	}
 	return ret;
+}
+
+static int limit(int ret, const struct fs_space_limits *limits, struct fs **fs)
+{
+	return ret ? ret : fs_space_create(*fs, limits, fs, err, sizeof(err));
 }
 
 static int make_local(const char *dir, enum fs_model model, struct fs **fs)
@@ -116,6 +122,31 @@ static int make_choosy(const char *dir, struct fs **fs)
 			   fs);
 }
 
+/* Limits that nothing here comes near to; sparse files may be as long as they like. */
+static const struct fs_space_limits generous = {
+	.space = UINT64_C(1) << 40,
+	.files = 1000000,
+	.open_files = 10000,
+	.auto_delete = true,
+};
+
+static int make_mem_limited(const char *dir, struct fs **fs)
+{
+	return limit(make_mem(dir, fs), &generous, fs);
+}
+
+static int make_local_limited(const char *dir, struct fs **fs)
+{
+	return limit(make_local_none(dir, fs), &generous, fs);
+}
+
+static int make_local_unlimited(const char *dir, struct fs **fs)
+{
+	const struct fs_space_limits none = {.space = 0};
+
+	return limit(make_local_none(dir, fs), &none, fs);
+}
+
 /* Not without the rights, nor where openat2(2) is missing (valgrind before 3.21). */
 static bool can_make(const struct subject *which)
 {
@@ -157,6 +188,9 @@ int main(int argc, char **argv)
 		{"idmap", true, make_idmap},
 		{"squash", false, make_squash},
 		{"choosy", true, make_choosy},
+		{"space-mem", true, make_mem_limited},
+		{"space-local", root, make_local_limited},
+		{"space-none", root, make_local_unlimited},
 	};
 	const struct subject ordinary[] = {
 		{"ordinary-local-none", false, make_local_none},
