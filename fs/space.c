@@ -862,6 +862,47 @@ static int space_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st
 	return 0;
 }
 
+/* ---- limits ---- */
+
+const char *const fs_space_names[] = {"max-space", "max-files", "max-open-files", "auto-delete",
+				      NULL};
+
+/* Digits and nothing else, as in xenstore. */
+static int parse_number(const char *text, uint32_t most, uint32_t *number)
+{
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value;
+
+	if (digits == 0 || digits > 10 || text[digits] != '\0')
+		return -EINVAL;
+	value = strtoull(text, NULL, 10);
+	*number = (uint32_t)value;
+	return value <= most ? 0 : -EINVAL;
+}
+
+int fs_space_set(struct fs_space_limits *limits, const char *name, const char *value, char *err,
+		 size_t errlen)
+{
+	bool is_switch = strcmp(name, "auto-delete") == 0;
+	uint32_t most = is_switch ? 1 : UINT32_MAX, number;
+
+	if (parse_number(value, most, &number)) {
+		snprintf(err, errlen, "not a number from 0 to %u", most);
+		return -EINVAL;
+	}
+	if (strcmp(name, "max-space") == 0)
+		limits->space = number;
+	else if (strcmp(name, "max-files") == 0)
+		limits->files = number;
+	else if (strcmp(name, "max-open-files") == 0)
+		limits->open_files = number;
+	else if (is_switch)
+		limits->auto_delete = number != 0;
+	else
+		return -ENOENT;
+	return 0;
+}
+
 /* ---- life ---- */
 
 static void space_free(struct space *space)
@@ -919,7 +960,10 @@ static void init(struct space *space, const struct fs_space_limits *limits)
 {
 	pthread_condattr_t monotonic;
 
-	space->limits = *limits;
+	space->limits.space = (uint64_t)limits->space << 20;
+	space->limits.files = limits->files;
+	space->limits.open_files = limits->open_files;
+	space->limits.auto_delete = limits->auto_delete;
 	space->counts = limits->space || limits->files;
 	for (size_t i = 0; i < SPACE_STRIPES; i++) {
 		pthread_mutex_init(&space->settle[i], NULL);

@@ -37,7 +37,8 @@
  * Project quotas of the file system below hold besides: whichever is met first refuses, and
  * fs_statfs() shows the stricter.
  *
- * What it costs (4 KiB writes over others, tmpfs: see docs/architecture.md).
+ * What it costs stands in docs/architecture.md: half a microsecond for a write, four system calls
+ * for a removal, nothing for what only reads.
  */
 #ifndef FS_SPACE_H
 #define FS_SPACE_H
@@ -47,11 +48,20 @@
 #define SPACE_DEPTH_MAX 2048
 
 struct fs_space_limits {
-	uint64_t space; /* bytes; 0 here and below: no limit */
-	uint64_t files;
-	uint64_t open_files;
+	uint32_t space; /* MiB; 0 here and below: no limit */
+	uint32_t files;
+	uint32_t open_files;
 	bool auto_delete;
 };
+
+/* Sets one by the name it has in xenstore, configuration and options: max-space (MiB), max-files,
+ * max-open-files (decimal, below 2^32), auto-delete (0 or 1). -EINVAL with a text about the value;
+ * -ENOENT: no such name. */
+int fs_space_set(struct fs_space_limits *limits, const char *name, const char *value, char *err,
+		 size_t errlen);
+
+/* All names, NULL at the end. */
+extern const char *const fs_space_names[];
 
 /* Puts the layer on `below`, which it takes over. Without limits `*fs` becomes `below` itself. */
 int fs_space_create(struct fs *below, const struct fs_space_limits *limits, struct fs **fs,

@@ -60,7 +60,10 @@ struct space_victim {
 
 struct space {
 	struct fs_layer layer;
-	struct fs_space_limits limits;
+	struct {
+		uint64_t space, files, open_files; /* space in bytes; 0: none */
+		bool auto_delete;
+	} limits;
 	bool counts; /* there is a limit of space or files */
 
 	/* Looking what an object takes and noting it are one step for each object; finding what a

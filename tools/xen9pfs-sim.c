@@ -209,6 +209,10 @@ static const struct argp_option options[] = {
 	 "directory to share; a guest's verb then attaches the device and removes it at the end",
 	 0},
 	{"security-model", 's', "MODEL", 0, "of the share: none (default) or passthrough", 0},
+	{"max-space", 'S', "MIB", 0, "limit of space, with kind xen_9pfs (0: none)", 0},
+	{"max-files", 'F', "N", 0, "the same for files and directories", 0},
+	{"max-open-files", 'O', "N", 0, "the same for open files", 0},
+	{"auto-delete", 'A', "0|1", 0, "the oldest files go instead (0)", 0},
 	{"tag", 't', "TAG", 0, "name of the share in the guest (share)", 0},
 	{"rings", 'r', "N", 0, "number of rings (2, as Linux)", 0},
 	{"order", 'o', "N", 0, "log2 of the pages of a ring (9, or what is offered)", 0},
@@ -278,6 +282,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 's':
 		o->device.security_model = arg;
+		break;
+	case 'S':
+		set_number(state, arg, &o->device.max_space);
+		break;
+	case 'F':
+		set_number(state, arg, &o->device.max_files);
+		break;
+	case 'O':
+		set_number(state, arg, &o->device.max_open_files);
+		break;
+	case 'A':
+		set_number(state, arg, &o->device.auto_delete);
 		break;
 	case 't':
 		o->device.tag = arg;

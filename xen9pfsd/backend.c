@@ -110,8 +110,8 @@ static void adopt(struct backend *b, int64_t now_ms)
 	announced = own == XenbusStateConnected;
 	keep = (announced || own == XenbusStateInitWait) && !b->detached;
 	describe_share(b);
-	if (keep && backend_read_front(b, &b->start, true) == 0)
-		backend_read_model(b);
+	if (keep && backend_read_front(b, &b->start, true) == 0 && backend_read_model(b) == 0)
+		backend_read_limits(b);
 	news = process_adopt(&b->process, &b->start, announced, keep, now_ms);
 	if (news == PROCESS_IS_LOST && restore(b, now_ms) < 0)
 		news = PROCESS_HAS_ENDED;

@@ -168,11 +168,33 @@ int backend_read_model(struct backend *b)
 	return 0;
 }
 
+/* Kind 9pfs has none of them. */
+int backend_read_limits(struct backend *b)
+{
+	struct fs_space_limits limits = {.space = 0};
+	char dir[STORE_PATH_MAX], value[STORE_VALUE_MAX], why[64];
+
+	backend_dir(b, dir);
+	for (const char *const *name = fs_space_names; *name; name++) {
+		int err = nodes_read(b->env->store, dir, *name, value, sizeof(value));
+
+		if (err == -ENOENT)
+			continue;
+		snprintf(why, sizeof(why), "cannot be read");
+		if (err < 0 || fs_space_set(&limits, *name, value, why, sizeof(why)) < 0)
+			return backend_complain(b, "%s/%s: %s", dir, *name, why);
+	}
+	b->start.limits = limits;
+	return 0;
+}
+
 int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX])
 {
 	char dir[STORE_PATH_MAX], text[STORE_VALUE_MAX];
 	int err = backend_read_model(b);
 
+	if (err == 0)
+		err = backend_read_limits(b);
 	if (err < 0)
 		return err;
 	backend_dir(b, dir);

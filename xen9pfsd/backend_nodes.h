@@ -26,8 +26,9 @@ int backend_read_front(struct backend *b, struct control_start *start, bool quie
  * it. */
 int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX]);
 
-/* The security model, into `start`. */
+/* The security model and the limits of space and files, into `start`. */
 int backend_read_model(struct backend *b);
+int backend_read_limits(struct backend *b);
 
 /* Checks the device, opens its export, writes versions, limits, and state 2 over `seen`. */
 int backend_publish(struct backend *b, enum xenbus_state seen);

@@ -124,7 +124,7 @@ static int make_choosy(const char *dir, struct fs **fs)
 
 /* Limits that nothing here comes near to; sparse files may be as long as they like. */
 static const struct fs_space_limits generous = {
-	.space = UINT64_C(1) << 40,
+	.space = 1 << 20,
 	.files = 1000000,
 	.open_files = 10000,
 	.auto_delete = true,

@@ -20,6 +20,7 @@
 
 #define BLOCK 4096
 #define SPACE (16u << 20)
+#define MIB 16
 #define FILES 64
 
 static struct fs_space_limits limits;
@@ -183,7 +184,7 @@ static bool exists(const struct world *w, const char *name)
 
 static void what_is_allocated_counts(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	struct used before = used(&w);
@@ -201,7 +202,7 @@ static void what_is_allocated_counts(void)
 
 static void a_hole_takes_nothing(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -217,7 +218,7 @@ static void a_hole_takes_nothing(void)
 
 static void a_hole_that_is_filled_takes_what_it_holds(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -233,7 +234,7 @@ static void a_hole_that_is_filled_takes_what_it_holds(void)
 
 static void a_file_is_filled_to_the_limit_and_not_beyond(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -248,7 +249,7 @@ static void a_file_is_filled_to_the_limit_and_not_beyond(void)
 
 static void what_is_full_can_be_written_over(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file, append;
 	struct fs_node node = new_file(&w, "file", &file);
 	struct fs_attr attr;
@@ -270,7 +271,7 @@ static void what_is_full_can_be_written_over(void)
 
 static void a_truncation_gives_space_back(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){.space = SPACE});
+	_world_ struct world w = limited_world((struct fs_space_limits){.space = MIB});
 	struct fs_file file, emptied;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -290,7 +291,7 @@ static void a_truncation_gives_space_back(void)
 
 static void several_names_count_once(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -314,7 +315,7 @@ static void several_names_count_once(void)
 
 static void an_unlinked_file_counts_until_its_last_handle_is_gone(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 	struct fs_file file;
 	struct fs_node node = new_file(&w, "file", &file);
 	int why;
@@ -335,7 +336,7 @@ static void an_unlinked_file_counts_until_its_last_handle_is_gone(void)
 
 static void what_is_renamed_over_gives_space_back(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 
 	old_file(&w, w.root, "large", 1 << 20, 1);
 	old_file(&w, w.root, "small", 10, 2);
@@ -355,7 +356,7 @@ static void what_is_renamed_over_gives_space_back(void)
 
 static void names_and_attributes_take_space(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, 0, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, 0, 0, false});
 	struct fs_node node = make_file(&w, w.root, "file", "");
 	static char value[3000];
 	char name[FS_NAME_MAX + 1];
@@ -430,7 +431,7 @@ static void open_files_are_limited(void)
 
 static void handles_of_a_predecessor_count(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 2, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 2, false});
 	struct fs_file file, other;
 	struct fs_node node = new_file(&w, "file", &file);
 	struct fs_attr attr;
@@ -461,7 +462,7 @@ static void handles_of_a_predecessor_count(void)
 
 static void what_was_there_before_counts(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 	struct fs_node dir = make_dir(&w, w.root, "dir"), deep = make_dir(&w, dir, "deep");
 	struct fs_file file;
 	struct fs_node node;
@@ -514,7 +515,7 @@ static void *write_until_refused(void *arg)
 
 static void many_writers_stay_within_the_limits(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 	struct writer writers[THREADS];
 	pthread_t threads[THREADS];
 
@@ -583,7 +584,7 @@ static void changes_by_many_at_once_add_up(void)
 		test_skip("no /dev/shm to write to");
 		return;
 	}
-	w = limited_world_at("/dev/shm", (struct fs_space_limits){SPACE, FILES, 0, false});
+	w = limited_world_at("/dev/shm", (struct fs_space_limits){MIB, FILES, 0, false});
 	for (unsigned i = 0; i < THREADS; i++) {
 		writers[i] = (struct writer){.w = &w, .number = i};
 		pthread_create(&threads[i], NULL, shuffle, &writers[i]);
@@ -597,7 +598,7 @@ static void changes_by_many_at_once_add_up(void)
 /* However long it takes: a count is made again a second after the refusal. */
 static void what_the_host_removes_is_noticed_after_a_refusal(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, 0, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, 0, 0, false});
 	struct fs_attr attr;
 	char path[512];
 	int ret = -ENOSPC;
@@ -668,7 +669,7 @@ static void changes_wait_for_the_first_count_and_nothing_else_does(void)
 	struct fs_attr attr;
 	pthread_t thread;
 
-	limits = (struct fs_space_limits){SPACE, FILES, 0, false};
+	limits = (struct fs_space_limits){MIB, FILES, 0, false};
 	subject = &gated;
 	made_it = gate.reached = gate.released = false;
 	{
@@ -728,7 +729,7 @@ static void what_cannot_be_counted_cannot_grow_and_can_be_removed(void)
 
 static void the_limits_show_and_never_more_than_there_is(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, false});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, false});
 	struct fs_statfs st, host;
 	struct fs *plain;
 	int fd = open(w.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -739,20 +740,20 @@ static void the_limits_show_and_never_more_than_there_is(void)
 	CU_ASSERT_EQUAL(st.files, FILES);
 	CU_ASSERT_EQUAL(st.ffree, FILES);
 	OK(fs_local_create(fd, FS_MODEL_NONE, &plain, err, sizeof(err)));
-	limits = (struct fs_space_limits){UINT64_MAX / 2, UINT64_MAX / 2, 0, false};
+	limits = (struct fs_space_limits){UINT32_MAX, UINT32_MAX, 0, false};
 	restart(&w);
 	OK(fs_statfs(w.fs, w.root, &st));
 	OK(fs_statfs(plain, w.root, &host));
 	CU_ASSERT_EQUAL(st.blocks, host.blocks);
 	CU_ASSERT(st.bfree <= host.blocks && st.bavail <= st.bfree);
-	CU_ASSERT(host.files == 0 || st.files == host.files);
+	CU_ASSERT(host.files == 0 || st.files <= host.files);
 	fs_destroy(plain);
 	cleanup_close(&fd);
 }
 
 /* ---- auto-delete ---- */
 
-static const struct fs_space_limits deleting = {SPACE, 0, 0, true};
+static const struct fs_space_limits deleting = {MIB, 0, 0, true};
 
 static void fill_beyond(struct world *w, const char *name, uint64_t size)
 {
@@ -961,7 +962,7 @@ static void live(const char *dir, atomic_uint *steps)
 
 static void counts_are_true_after_any_death(void)
 {
-	_world_ struct world w = limited_world((struct fs_space_limits){SPACE, FILES, 0, true});
+	_world_ struct world w = limited_world((struct fs_space_limits){MIB, FILES, 0, true});
 	atomic_uint *steps = mmap(NULL, sizeof(*steps), PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned seed = 1;

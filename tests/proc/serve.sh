@@ -60,6 +60,10 @@ test_bad_options_are_refused() {
     refused '--uid-map "map:0:1" is not' --uid-map map:0:1
     refused '--special-files "all" is not refuse|nodes|open' --special-files all
     refused '--msize 100' --msize 100
+    refused '--max-space lots: not a number' --max-space lots
+    refused '--max-files -1: not a number' --max-files=-1
+    refused '--max-open-files 4294967296: not a number' --max-open-files 4294967296
+    refused '--auto-delete 2: not a number from 0 to 1' --auto-delete 2
     refused '--msize 10000000' --msize 10000000
     refused '--msize much' --msize much
     refused '--log-level loud' --log-level loud
@@ -271,6 +275,17 @@ test_msize_is_the_largest_message() {
     serve_start --listen "unix:$work/s" --msize 8192
     at "unix:$work/s" load -s 0 -n 2 -b 1M read | grep -q " size=$((8192 - 24)) " ||
         fail "messages of another size"
+    serve_stop
+}
+
+test_limits_are_enforced() {
+    serve_start --listen "unix:$work/s" --max-space 1 --max-files 2
+    ! head -c 2M /dev/zero | at "unix:$work/s" put - large 2>"$work/err" || fail "not refused"
+    grep -q 'No space left on device' "$work/err" || fail "$(cat "$work/err")"
+    at "unix:$work/s" rm large
+    at "unix:$work/s" mkdir a
+    at "unix:$work/s" mkdir b
+    ! at "unix:$work/s" mkdir c 2>"$work/err" || fail "not refused"
     serve_stop
 }
 

@@ -24,7 +24,7 @@ good_guest_is_well() {
 # bad_back_node KEY VALUE PATTERN
 bad_back_node() {
     sim --domid 2 --path "$share" attach
-    sim xs-write "$(back_dir 2)/$1" "$2"
+    sim xs-write -- "$(back_dir 2)/$1" "$2"
     start_with_a_good_guest
     await_log "guest 2 dev 0: .*$3"
     [ "$(back_state 2)" = 1 ] || fail "state $(back_state 2)"
@@ -64,6 +64,30 @@ test_empty_security_model_is_refused() {
 
 test_huge_security_model_is_refused() {
     bad_back_node security_model "$(printf 'x%.0s' {1..2000})" 'security_model'
+}
+
+test_limit_that_is_no_number_is_refused() {
+    bad_back_node max-space lots 'max-space: not a number from 0 to 4294967295'
+}
+
+test_empty_limit_is_refused() {
+    bad_back_node max-files '' 'max-files: not a number from 0 to 4294967295'
+}
+
+test_limit_of_more_than_32_bits_is_refused() {
+    bad_back_node max-open-files 4294967296 'max-open-files: not a number from 0 to 4294967295'
+}
+
+test_negative_limit_is_refused() {
+    bad_back_node max-space -1 'max-space: not a number from 0 to 4294967295'
+}
+
+test_huge_limit_is_refused() {
+    bad_back_node max-space "$(printf '9%.0s' {1..2000})" 'max-space: '
+}
+
+test_auto_delete_that_is_neither_on_nor_off_is_refused() {
+    bad_back_node auto-delete 2 'auto-delete: not a number from 0 to 1'
 }
 
 test_huge_path_is_refused() {
