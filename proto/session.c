@@ -683,8 +683,8 @@ static void encode(struct req *req)
 static void tell_shortage(struct session *session)
 {
 	if (!session->short_of_files)
-		log_warning("more files and directories are in use than there can be descriptors "
-			    "or fids: the client is told EMFILE or ENFILE");
+		log_warning("more files and directories are in use than limits, descriptors "
+			    "or fids allow: the client is told EMFILE or ENFILE");
 	session->short_of_files = true;
 }
 

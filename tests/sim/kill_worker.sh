@@ -19,6 +19,17 @@ test_killed_workers_are_not_noticed_on_tmpfs() {
     killed_under_torture "$kills" 1000 60000 worker
 }
 
+# Each successor counts the tree before it changes anything.
+test_killed_workers_are_not_noticed_within_limits() {
+    share_on tmpfs
+    daemon_start
+    torture guest-1 --path "$share" --kind xen_9pfs --max-space 10000 --max-files 100000 \
+        --max-open-files 10000 --auto-delete 1 -- --common common
+    kill_shares "$kills" 1000 60000 worker
+    kills_end
+    ! logged 'auto-delete' || fail "something was deleted"
+}
+
 # A successor dies before it has done anything, several times in a row.
 test_workers_may_be_killed_as_fast_as_they_come() {
     share_on tmpfs
