@@ -58,14 +58,24 @@ static struct world limited_world_at(const char *where, struct fs_space_limits s
 }
 
 /* The process is gone, and another one serves the same tree. */
-static void restart(struct world *w)
+static void stop(struct world *w)
+{
+	fs_forget(w->fs, w->root);
+	fs_destroy(w->fs);
+}
+
+static void start(struct world *w)
 {
 	struct fs_attr attr;
 
-	fs_forget(w->fs, w->root);
-	fs_destroy(w->fs);
 	OK(make_limited(w->dir, &w->fs));
 	OK(fs_root(w->fs, &w->root, &attr));
+}
+
+static void restart(struct world *w)
+{
+	stop(w);
+	start(w);
 }
 
 struct used {
@@ -970,9 +980,11 @@ static void counts_are_true_after_any_death(void)
 	CU_ASSERT_FATAL(steps != MAP_FAILED);
 	for (int i = 0; i < 30; i++) {
 		unsigned before = *steps;
-		pid_t pid = fork();
 		int status;
+		pid_t pid;
 
+		stop(&w);
+		pid = fork();
 		if (pid == 0)
 			live(w.dir, steps);
 		while (*steps == before)
@@ -981,7 +993,7 @@ static void counts_are_true_after_any_death(void)
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		CU_ASSERT_FATAL(WIFSIGNALED(status));
-		restart(&w);
+		start(&w);
 		CU_ASSERT(is_true(&w));
 		CU_ASSERT(truth(&w).bytes <= SPACE);
 	}
