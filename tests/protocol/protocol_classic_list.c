@@ -275,7 +275,7 @@ TEST_IN_BOTH(an_earlier_entry_can_be_gone_back_to)
 		uint64_t at = list->entry[some[i]].at;
 
 		again = calloc(1, sizeof(*again));
-		list_all(c, 1000);
+		free(list_all(c, 1000));
 		take(c, again, at, ok(c, reading(at, 1000))->Rread.data);
 		check(again->count > 0);
 		equal(strcmp(again->entry[0].name, list->entry[some[i]].name), 0);
