@@ -19,6 +19,7 @@
 /* clang-format off */
 static const struct op table[] = {
 	[P9_Tversion] = {.check = do_version, .commit = do_version_commit, .flags = OP_UNVERSIONED},
+	[P9_Tauth] = {.check = do_auth},
 	[P9_Tattach] = {.check = do_attach, .ask = do_attach_ask, .commit = do_attach_commit},
 	[P9_Tflush] = {.check = do_flush, .commit = do_flush_commit},
 	[P9_Tclunk] = {.check = do_clunk, .ask = do_clunk_ask, .commit = do_removed_commit, .flags = OP_CLUNKS | OP_STALE, .fid = EVERY},

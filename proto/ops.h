@@ -55,6 +55,7 @@ int op_kind_error(enum fid_kind kind, uint8_t allowed);
 /* ops_session.c */
 int do_version(struct req *req);
 int do_version_commit(struct req *req);
+int do_auth(struct req *req);
 int do_attach(struct req *req);
 int do_attach_ask(struct req *req);
 int do_attach_commit(struct req *req);

@@ -84,11 +84,10 @@ static void nothing_happened(struct world *w, struct conn *c)
 
 static bool is_served(uint8_t type)
 {
-	return type != P9_Tauth && type != P9_Topen && type != P9_Tcreate && type != P9_Tstat &&
-	       type != P9_Twstat;
+	return type != P9_Topen && type != P9_Tcreate && type != P9_Tstat && type != P9_Twstat;
 }
 
-/* A type that is not supported, or not in this dialect, may be told as that. */
+/* A type that is not in this dialect may be told as that. */
 static bool is_refusal(const struct p9_msg *reply, uint8_t type)
 {
 	uint32_t error = reply->Rlerror.ecode;

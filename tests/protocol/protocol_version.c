@@ -318,11 +318,11 @@ TEST(connections_see_the_changes_of_each_other)
 
 /* ---- Tauth ---- */
 
-TEST(auth_is_EOPNOTSUPP)
+TEST(auth_is_ENOENT)
 {
 	struct conn *c = session(w);
 
-	fails(c, EOPNOTSUPP, T(auth, .afid = 9, .uname = p9_str("u"), .aname = p9_str("")));
+	fails(c, ENOENT, T(auth, .afid = 9, .uname = p9_str("u"), .aname = p9_str("")));
 	fails(c, EBADF, T(clunk, .fid = 9));
 }
 
