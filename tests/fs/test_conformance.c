@@ -6,9 +6,10 @@
 
 #include <stdio.h>
 
-#include "fs/layer.h"
 #include "fs/export.h"
+#include "fs/layer.h"
 #include "fs/space.h"
+#include "fs/synth.h"
 
 static char err[128]; /* why the last fs could not be made */
 
@@ -147,6 +148,17 @@ static int make_local_unlimited(const char *dir, struct fs **fs)
 	return limit(make_local_none(dir, fs), &none, fs);
 }
 
+/* But for reads, so that those that must not sleep find what they want, too. */
+static int make_synth(const char *dir, struct fs **fs)
+{
+	struct synth_delays delays;
+	int ret = synth_parse("all=20us,read=0us", &delays, err, sizeof(err));
+
+	if (ret == 0)
+		ret = make_mem(dir, fs);
+	return ret < 0 ? ret : synth_wrap(fs, &delays, err, sizeof(err));
+}
+
 /* Not without the rights, nor where openat2(2) is missing (valgrind before 3.21). */
 static bool can_make(const struct subject *which)
 {
@@ -180,6 +192,7 @@ int main(int argc, char **argv)
 	const struct subject subjects[] = {
 		{"mem", true, make_mem},
 		{"layer", true, make_layer},
+		{"synth", true, make_synth},
 		{"local-none", root, make_local_none},
 		{"local-passthrough", true, make_local_passthrough},
 		{"export-passthrough", true, make_passthrough},

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/util.h"
 #include "fs/fs.h"
 #include "fs/layer.h"
+#include "fs/synth.h"
 #include "tests/lib/test.h"
 
 #define OK(call) CU_ASSERT_EQUAL((call), 0)
@@ -444,6 +446,71 @@ static void a_layer_has_its_own_slots_and_those_below(void)
 	CU_ASSERT_EQUAL(seen.destroyed, 1);
 }
 
+static void delays_are_read(void)
+{
+	static const char *const bad[] = {"",
+					  "read",
+					  "read=",
+					  "read=1",
+					  "read=1m",
+					  "nap=1s",
+					  "read=-1s",
+					  "=1s",
+					  "read=1s,",
+					  "read=601s",
+					  "all=1 s",
+					  "read= 1s",
+					  "read=99999999999999999999s"};
+	struct synth_delays delays;
+	char err[128];
+
+	OK(synth_parse("all=1ms,statfs=2s,read=0us,read=30us", &delays, err, sizeof(err)));
+	CU_ASSERT_EQUAL(delays.us[SYNTH_walk], 1000);
+	CU_ASSERT_EQUAL(delays.us[SYNTH_removexattr], 1000);
+	CU_ASSERT_EQUAL(delays.us[SYNTH_statfs], 2000000);
+	CU_ASSERT_EQUAL(delays.us[SYNTH_read], 30);
+	OK(synth_parse("read=600s", &delays, err, sizeof(err)));
+	CU_ASSERT_EQUAL(delays.us[SYNTH_read], 600000000);
+	CU_ASSERT_EQUAL(delays.us[SYNTH_walk], 0);
+	for (size_t i = 0; i < countof(bad); i++)
+		FAILS(EINVAL, synth_parse(bad[i], &delays, err, sizeof(err)));
+}
+
+static ssize_t instant_read(struct fs *fs, struct fs_file file, void *buf, size_t size,
+			    uint64_t offset, bool nowait)
+{
+	(void)fs, (void)file, (void)buf, (void)offset, (void)nowait;
+	return (ssize_t)size;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void delayed_calls_take_at_least_so_long(void)
+{
+	static const struct fs_ops instant_ops = {
+		.name = "instant", .destroy = noting_destroy, .read = instant_read};
+	struct fs instant = {.ops = &instant_ops}, *fs = &instant;
+	struct synth_delays delays;
+	char err[128], byte;
+	int64_t start;
+
+	OK(synth_parse("read=20ms", &delays, err, sizeof(err)));
+	OK(synth_wrap(&fs, &delays, err, sizeof(err)));
+	start = now_us();
+	CU_ASSERT_EQUAL(fs_read(fs, rw_file, &byte, 1, 0, false), 1);
+	CU_ASSERT(now_us() - start >= 20000);
+	FAILS(EAGAIN, fs_read(fs, rw_file, &byte, 1, 0, true));
+	/* What the fs below has not, it has not. */
+	FAILS(EOPNOTSUPP, fs_fsync(fs, rw_file, false));
+	layer_destroy(fs);
+}
+
 static const struct test tests[] = {
 	{"names_are_judged_by_use", names_are_judged_by_use},
 	{"empty_slots_answer_eopnotsupp", empty_slots_answer_eopnotsupp},
@@ -463,6 +530,8 @@ static const struct test tests[] = {
 	 what_cannot_be_set_does_not_reach_the_driver},
 	{"models_have_names", models_have_names},
 	{"a_layer_has_its_own_slots_and_those_below", a_layer_has_its_own_slots_and_those_below},
+	{"delays_are_read", delays_are_read},
+	{"delayed_calls_take_at_least_so_long", delayed_calls_take_at_least_so_long},
 };
 
 int main(int argc, char **argv)
