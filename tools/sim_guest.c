@@ -16,6 +16,7 @@
 struct rings {
 	struct client_transport transport;
 	struct front *front;
+	unsigned ring; /* of a transport over one */
 };
 
 static struct front *front_of(struct client_transport *transport)
@@ -59,17 +60,59 @@ static const struct client_transport_ops rings_ops = {
 	.pollfds = rings_pollfds,
 };
 
-int sim_guest_transport(struct front *front, struct client_transport **transport)
+static unsigned ring_of(struct client_transport *transport)
+{
+	return container_of(transport, struct rings, transport)->ring;
+}
+
+static int ring_send(struct client_transport *transport, unsigned lane, const void *msg,
+		     size_t size)
+{
+	(void)lane;
+	return front_send(front_of(transport), ring_of(transport), msg, size);
+}
+
+static ssize_t ring_recv(struct client_transport *transport, void *buf, size_t size)
+{
+	return front_recv_ring(front_of(transport), ring_of(transport), buf, size);
+}
+
+static int ring_wait(struct client_transport *transport, int timeout_ms)
+{
+	return front_wait_ring(front_of(transport), ring_of(transport), timeout_ms);
+}
+
+static const struct client_transport_ops ring_ops = {
+	.close = rings_close,
+	.send = ring_send,
+	.recv = ring_recv,
+	.wait = ring_wait,
+};
+
+static int new_transport(struct front *front, const struct client_transport_ops *ops,
+			 unsigned lanes, unsigned ring, struct client_transport **transport)
 {
 	struct rings *rings = malloc(sizeof(*rings));
 
 	if (rings == NULL)
 		return -ENOMEM;
 	rings->transport = (struct client_transport){
-		.ops = &rings_ops, .lanes = front->rings, .max_size = ring_half(front->order)};
+		.ops = ops, .lanes = lanes, .max_size = ring_half(front->order)};
 	rings->front = front;
+	rings->ring = ring;
 	*transport = &rings->transport;
 	return 0;
+}
+
+int sim_guest_transport(struct front *front, struct client_transport **transport)
+{
+	return new_transport(front, &rings_ops, front->rings, 0, transport);
+}
+
+int sim_guest_ring_transport(struct front *front, unsigned ring,
+			     struct client_transport **transport)
+{
+	return new_transport(front, &ring_ops, 1, ring, transport);
 }
 
 /* ---- toolstack ---- */

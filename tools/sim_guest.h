@@ -73,6 +73,10 @@ void sim_guest_drop(struct sim_guest *guest);
 /* A transport for a client over connected rings; the front is borrowed. */
 int sim_guest_transport(struct front *front, struct client_transport **transport);
 
+/* The same over one of its rings, as lane 0, for a thread that sees to it alone. */
+int sim_guest_ring_transport(struct front *front, unsigned ring,
+			     struct client_transport **transport);
+
 /* ---- files by path ---- */
 
 int sim_guest_walk(struct sim_guest *guest, const char *path, uint32_t *fid);

@@ -427,7 +427,7 @@ int front_send(struct front *front, unsigned ring, const void *msg, size_t size)
 }
 
 /* The next reply of a ring that an event spoke of. */
-static ssize_t take_reply(struct front *front, unsigned index, void *buf, size_t size)
+ssize_t front_recv_ring(struct front *front, unsigned index, void *buf, size_t size)
 {
 	struct front_ring *ring = &front->ring[index];
 	struct ring_message msg;
@@ -454,7 +454,7 @@ static ssize_t take_any(struct front *front, void *buf, size_t size)
 {
 	for (unsigned i = 0; i < front->rings; i++) {
 		unsigned index = (front->next + i) % front->rings;
-		ssize_t result = take_reply(front, index, buf, size);
+		ssize_t result = front_recv_ring(front, index, buf, size);
 
 		if (result != -EAGAIN) {
 			front->next = index;
@@ -487,6 +487,30 @@ unsigned front_pollfds(const struct front *front, struct pollfd *fds, unsigned r
 	return front->rings + 1;
 }
 
+static void take_events(struct front *front, unsigned index)
+{
+	struct front_ring *ring = &front->ring[index];
+	uint64_t events = sim_port_take(front->guest->domain, ring->port);
+
+	ring->events += events;
+	if (events > 0)
+		ring->running = true;
+}
+
+int front_wait_ring(struct front *front, unsigned ring, int timeout_ms)
+{
+	struct pollfd fd = {.fd = sim_port_fd(front->guest->domain, front->ring[ring].port),
+			    .events = POLLIN};
+	int result = poll(&fd, 1, timeout_ms);
+
+	if (result == 0)
+		return -ETIMEDOUT;
+	if (result < 0)
+		return errno == EINTR ? 0 : -errno;
+	take_events(front, ring);
+	return 0;
+}
+
 /* The backend's state may have changed: does it go? Then Linux closes, too. */
 static int check_backend(struct front *front)
 {
@@ -517,8 +541,8 @@ int front_wait(struct front *front, int timeout_ms)
 	if (result < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (unsigned i = 0; i < front->rings; i++) {
-		if (fds[i].revents != 0 && sim_port_take(front->guest->domain, front->ring[i].port))
-			front->ring[i].running = true;
+		if (fds[i].revents != 0)
+			take_events(front, i);
 	}
 	return fds[front->rings].revents != 0 ? check_backend(front) : 0;
 }

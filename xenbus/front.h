@@ -7,7 +7,7 @@
  * For tests and tools. front_connect() is the whole handshake; the steps it is made of, and all
  * that a guest has in its hands, are open as well, so that a test can go wrong anywhere. Results
  * are 0 or -errno; front->error says in words what went wrong in a handshake. One thread at a
- * time uses a front.
+ * time uses a front; of a connected one, each ring may have a thread of its own (front_*_ring()).
  */
 #ifndef XENBUS_FRONT_H
 #define XENBUS_FRONT_H
@@ -58,6 +58,7 @@ struct front_ring {
 	uint32_t refs[1u << RING_ORDER_MAX]; /* as in `page`, which others write */
 	uint32_t port;			     /* 0: none */
 	bool running;			     /* an event came, replies are being taken */
+	uint64_t events;		     /* taken, ever */
 };
 
 struct front {
@@ -120,5 +121,10 @@ int front_wait(struct front *front, int timeout_ms);
 unsigned front_pollfds(const struct front *front, struct pollfd *fds, unsigned room);
 
 int front_notify(struct front *front, unsigned ring);
+
+/* The same for one ring, beside threads that see to the others: front_send(), and these. A backend
+ * that has closed is silent here. */
+ssize_t front_recv_ring(struct front *front, unsigned ring, void *buf, size_t size);
+int front_wait_ring(struct front *front, unsigned ring, int timeout_ms);
 
 #endif

@@ -60,9 +60,9 @@ int sim_port_alloc(struct sim_domain *domain, uint32_t to);
 int sim_port_free(struct sim_domain *domain, uint32_t port);
 int sim_port_notify(struct sim_domain *domain, uint32_t port);
 
-/* For poll(2); then take the events of one port: true if there was one since the last call.
+/* For poll(2); then take the events of one port: how many there were since the last call.
  * -EBADF: no such port. */
 int sim_port_fd(struct sim_domain *domain, uint32_t port);
-bool sim_port_take(struct sim_domain *domain, uint32_t port);
+uint64_t sim_port_take(struct sim_domain *domain, uint32_t port);
 
 #endif

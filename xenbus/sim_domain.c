@@ -136,12 +136,12 @@ int sim_port_fd(struct sim_domain *domain, uint32_t number)
 	return port == NULL ? -EBADF : port->wait;
 }
 
-bool sim_port_take(struct sim_domain *domain, uint32_t number)
+uint64_t sim_port_take(struct sim_domain *domain, uint32_t number)
 {
 	const struct sim_wire_port *port = sim_wire_port(domain->ports, number);
 	eventfd_t events;
 
-	return port != NULL && eventfd_read(port->wait, &events) == 0;
+	return port != NULL && eventfd_read(port->wait, &events) == 0 ? events : 0;
 }
 
 int sim_usage(const char *dir, uint32_t domid, struct sim_usage *usage)
