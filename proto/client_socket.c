@@ -19,8 +19,8 @@
 struct socket_transport {
 	struct client_transport transport;
 	int fd;
-	size_t in_size, out_size, out_sent;
-	uint8_t in[P9_MSIZE_MAX]; /* what has arrived, from the start of a message */
+	size_t in_start, in_size, out_size, out_sent;
+	uint8_t in[P9_MSIZE_MAX]; /* what has arrived: a message starts at in_start */
 	uint8_t out[P9_MSIZE_MAX];
 };
 
@@ -78,7 +78,7 @@ static ssize_t message_size(const struct socket_transport *s, size_t most)
 
 	if (s->in_size < sizeof(size))
 		return 0;
-	memcpy(&size, s->in, sizeof(size));
+	memcpy(&size, s->in + s->in_start, sizeof(size));
 	size = le32toh(size);
 	return size < P9_HEADER_SIZE || size > most ? -EPROTO : (ssize_t)size;
 }
@@ -86,8 +86,15 @@ static ssize_t message_size(const struct socket_transport *s, size_t most)
 /* Takes what the socket has. 0 or -EAGAIN, -ENOTCONN. */
 static int pull_in(struct socket_transport *s)
 {
-	ssize_t got = recv(s->fd, s->in + s->in_size, sizeof(s->in) - s->in_size, MSG_DONTWAIT);
+	size_t end;
+	ssize_t got;
 
+	if (s->in_start + s->in_size == sizeof(s->in)) {
+		memmove(s->in, s->in + s->in_start, s->in_size);
+		s->in_start = 0;
+	}
+	end = s->in_start + s->in_size;
+	got = recv(s->fd, s->in + end, sizeof(s->in) - end, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (got <= 0)
@@ -113,9 +120,9 @@ static ssize_t socket_recv(struct client_transport *transport, void *buf, size_t
 		if (result != 0)
 			return result;
 	}
-	memcpy(buf, s->in, (size_t)size);
+	memcpy(buf, s->in + s->in_start, (size_t)size);
 	s->in_size -= (size_t)size;
-	memmove(s->in, s->in + size, s->in_size);
+	s->in_start = s->in_size > 0 ? s->in_start + (size_t)size : 0;
 	return size;
 }
 
@@ -164,7 +171,7 @@ int client_socket_open(int fd, struct client_transport **transport)
 	s->transport = (struct client_transport){
 		.ops = &socket_ops, .lanes = 1, .max_size = sizeof(s->out)};
 	s->fd = fd;
-	s->in_size = s->out_size = s->out_sent = 0;
+	s->in_start = s->in_size = s->out_size = s->out_sent = 0;
 	*transport = &s->transport;
 	return 0;
 }
