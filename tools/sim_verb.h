@@ -40,7 +40,8 @@ struct sim_verb {
 };
 
 extern const struct sim_verb sim_toolstack_verbs[], sim_files_verbs[], sim_load_verbs[],
-	sim_day_verbs[], sim_misbehave_verbs[], sim_torture_verbs[];
+	sim_day_verbs[], sim_misbehave_verbs[], sim_torture_verbs[], sim_bench_verbs[],
+	sim_bench_single_verbs[];
 
 /* Says on stderr what did not work, and why (-errno, or 0 for no reason); returns 1. */
 int sim_fail(const struct sim_call *call, int result, const char *format, ...)

@@ -18,8 +18,8 @@
 #include "tools/sim_verb.h"
 
 static const struct sim_verb *const tables[] = {
-	sim_toolstack_verbs, sim_files_verbs,	  sim_load_verbs,
-	sim_day_verbs,	     sim_misbehave_verbs, sim_torture_verbs,
+	sim_toolstack_verbs, sim_files_verbs,	sim_load_verbs,	 sim_day_verbs,
+	sim_misbehave_verbs, sim_torture_verbs, sim_bench_verbs, sim_bench_single_verbs,
 };
 
 /* ---- what verbs use ---- */
