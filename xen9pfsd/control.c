@@ -63,7 +63,8 @@ int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
 	} control = {.space = {0}};
 	struct msghdr packet = {
 		.msg_control = fds != NULL ? control.space : NULL,
-		.msg_controllen = fds != NULL ? sizeof(control.space) : 0,
+		/* Without the padding behind them, where the kernel would put one more. */
+		.msg_controllen = fds != NULL ? CMSG_LEN(CONTROL_FDS_MAX * sizeof(int)) : 0,
 	};
 	struct cmsghdr *header;
 	int got;

@@ -63,23 +63,27 @@ static void unwanted_descriptors_are_closed(void)
 }
 
 /* A packet of another size, with a descriptor. */
-static void send_odd(int sock, size_t size)
+/* A packet of `size` bytes with so many descriptors. */
+static void send_odd(int sock, size_t size, unsigned nfds)
 {
 	static const char bytes[2 * sizeof(struct control_msg)];
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(2 * CONTROL_FDS_MAX * sizeof(int))];
 	} control = {.space = {0}};
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
 	struct msghdr packet = {.msg_iov = &iov,
 				.msg_iovlen = 1,
 				.msg_control = control.space,
-				.msg_controllen = sizeof(control.space)};
+				.msg_controllen = CMSG_SPACE(nfds * sizeof(int))};
+	int fds[2 * CONTROL_FDS_MAX];
 
+	for (unsigned i = 0; i < nfds; i++)
+		fds[i] = sock;
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &sock, sizeof(sock));
+	control.header.cmsg_len = CMSG_LEN(nfds * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, nfds * sizeof(int));
 	CU_ASSERT_EQUAL(sendmsg(sock, &packet, 0), (ssize_t)size);
 }
 
@@ -94,9 +98,34 @@ static void packets_of_another_size_are_refused(void)
 	for (size_t i = 0; i < countof(sizes); i++) {
 		unsigned before = test_open_fds();
 
-		send_odd(pair[0], sizes[i]);
+		send_odd(pair[0], sizes[i], 1);
 		CU_ASSERT_EQUAL(control_recv(pair[1], &got, fds), -EBADMSG);
 		CU_ASSERT(fds[0] == -1 && fds[1] == -1 && fds[2] == -1);
+		CU_ASSERT_EQUAL(test_open_fds(), before);
+	}
+	close_pair(pair);
+}
+
+static void more_descriptors_than_may_be_are_closed(void)
+{
+	/* What stands behind the array stays as it is. */
+	struct {
+		int fds[CONTROL_FDS_MAX], behind[CONTROL_FDS_MAX];
+	} got;
+	struct control_msg msg;
+	unsigned before;
+	int pair[2];
+
+	open_pair(pair);
+	before = test_open_fds();
+	for (unsigned nfds = CONTROL_FDS_MAX + 1; nfds <= 2 * CONTROL_FDS_MAX; nfds++) {
+		memset(&got, 0xee, sizeof(got));
+		send_odd(pair[0], sizeof(msg), nfds);
+		CU_ASSERT_EQUAL(control_recv(pair[1], &msg, got.fds), 1);
+		for (unsigned i = 0; i < CONTROL_FDS_MAX; i++) {
+			close(got.fds[i]);
+			CU_ASSERT_EQUAL(got.behind[i], (int)0xeeeeeeee);
+		}
 		CU_ASSERT_EQUAL(test_open_fds(), before);
 	}
 	close_pair(pair);
@@ -156,6 +185,7 @@ static const struct test tests[] = {
 	{"message_arrives_with_its_descriptors", message_arrives_with_its_descriptors},
 	{"unwanted_descriptors_are_closed", unwanted_descriptors_are_closed},
 	{"packets_of_another_size_are_refused", packets_of_another_size_are_refused},
+	{"more_descriptors_than_may_be_are_closed", more_descriptors_than_may_be_are_closed},
 	{"nothing_blocks", nothing_blocks},
 	{"end_of_the_other_side_is_told", end_of_the_other_side_is_told},
 	{"kernel_tells_who_sent_it", kernel_tells_who_sent_it},
