@@ -104,7 +104,8 @@ static bool take_request(struct admin *admin, struct admin_request *request)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
+		/* Without the padding, where the kernel would put a second one. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t size = recvmsg(admin->client, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 

@@ -117,11 +117,12 @@ static void request_is_answered_by_lines_and_a_status(void)
 	bench_close(&b);
 }
 
-static void program_comes_with_its_request(void)
+/* A request with so many descriptors, two at most. */
+static void send_upgrade(int sock, unsigned nfds)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control = {.space = {0}};
 	char text[] = "upgrade";
 	struct iovec iov = {.iov_base = text, .iov_len = strlen(text)};
@@ -129,24 +130,47 @@ static void program_comes_with_its_request(void)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
+		.msg_controllen = CMSG_SPACE(nfds * sizeof(int)),
 	};
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), fds[] = {fd, fd};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(nfds * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, nfds * sizeof(int));
+	CU_ASSERT_EQUAL(sendmsg(sock, &packet, 0), 7);
+	close(fd);
+}
+
+static void program_comes_with_its_request(void)
+{
 	struct bench b;
 	int sock;
 
 	bench_open(&b);
 	sock = call(&b);
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	CU_ASSERT_EQUAL(sendmsg(sock, &packet, 0), 7);
-	close(fd);
+	send_upgrade(sock, 1);
 	round_of(&b, false);
 	CU_ASSERT_TRUE_FATAL(round_of(&b, false));
 	CU_ASSERT_FATAL(b.request.fd > 3);
 	CU_ASSERT_EQUAL(fcntl(b.request.fd, F_GETFD), FD_CLOEXEC);
+	close(b.request.fd);
+	close(sock);
+	bench_close(&b);
+}
+
+/* The others are closed, which the end of the test looks at. */
+static void second_descriptor_is_not_taken(void)
+{
+	struct bench b;
+	int sock;
+
+	bench_open(&b);
+	sock = call(&b);
+	send_upgrade(sock, 2);
+	round_of(&b, false);
+	CU_ASSERT_TRUE_FATAL(round_of(&b, false));
+	CU_ASSERT_FATAL(b.request.fd > 3);
 	close(b.request.fd);
 	close(sock);
 	bench_close(&b);
@@ -279,6 +303,7 @@ static void nobody_is_let_in_while_an_order_is_carried_out(void)
 static const struct test tests[] = {
 	TEST(request_is_answered_by_lines_and_a_status),
 	TEST(program_comes_with_its_request),
+	TEST(second_descriptor_is_not_taken),
 	TEST(client_that_asks_nothing_makes_room_for_the_next),
 	TEST(client_that_does_not_take_its_answer_is_dropped),
 	TEST(large_answer_comes_whole),
