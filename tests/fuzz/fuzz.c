@@ -19,6 +19,9 @@ const struct fuzz_target fuzz_targets[] = {
 	{"wire", "messages to structs, text and back", fuzz_wire, 0, 2048},
 	{"session", "requests to a session, on both file drivers at once", fuzz_session, 16, 1024},
 	{"saved", "a session that a compromised process leaves behind", fuzz_saved, 16, 1024},
+	{"config", "command line and configuration file", fuzz_config, 0, 1024},
+	{"control", "packets between our processes", fuzz_control, 0, 4096},
+	{"handover", "descriptors from another keeper", fuzz_handover, 12, 256},
 	{"ring", "a ring whose peer rewrites it while it is read", fuzz_ring, 16, 1024},
 };
 const size_t fuzz_target_count = countof(fuzz_targets);

@@ -178,17 +178,17 @@ static void run_target(const char *name)
 TARGET(wire)
 TARGET(session)
 TARGET(saved)
+TARGET(config)
+TARGET(control)
+TARGET(handover)
 TARGET(ring)
 
 /* A target that nobody runs is none. */
 static void every_target_is_run(void);
 
 static const struct test tests[] = {
-	{"wire", wire},
-	{"session", session},
-	{"saved", saved},
-	{"ring", ring},
-	{"every_target_is_run", every_target_is_run},
+	{"wire", wire},		{"session", session}, {"saved", saved},
+	{"handover", handover}, {"ring", ring},	      {"every_target_is_run", every_target_is_run},
 };
 
 static void every_target_is_run(void)
