@@ -119,7 +119,9 @@ static int publish_nodes(struct store *store, store_txn txn, void *arg)
 		err = nodes_write(store, txn, p->dir, "max-rings", "%d", CONTROL_RINGS_MAX);
 	if (err == 0)
 		err = nodes_write(store, txn, p->dir, "max-ring-page-order", "%d", RING_ORDER_MAX);
-	if (err == 0)
+	/* A round that came to nothing has left it there: some Linux kernels set up new rings each
+	 * time they are told of it. */
+	if (err == 0 && p->seen != p->state)
 		err = nodes_write(store, txn, p->dir, "state", "%d", p->state);
 	return err;
 }

@@ -19,6 +19,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{"wire", "messages to structs, text and back", fuzz_wire, 0, 2048},
 	{"session", "requests to a session, on both file drivers at once", fuzz_session, 16, 1024},
 	{"saved", "a session that a compromised process leaves behind", fuzz_saved, 16, 1024},
+	{"backend", "a store that guest and toolstack write to", fuzz_backend, 16, 1024},
 	{"config", "command line and configuration file", fuzz_config, 0, 1024},
 	{"control", "packets between our processes", fuzz_control, 0, 4096},
 	{"handover", "descriptors from another keeper", fuzz_handover, 12, 256},

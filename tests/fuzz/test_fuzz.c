@@ -178,6 +178,7 @@ static void run_target(const char *name)
 TARGET(wire)
 TARGET(session)
 TARGET(saved)
+TARGET(backend)
 TARGET(config)
 TARGET(control)
 TARGET(handover)
@@ -188,6 +189,7 @@ static void every_target_is_run(void);
 
 static const struct test tests[] = {
 	{"wire", wire},		{"session", session}, {"saved", saved},
+	{"backend", backend},	{"config", config},   {"control", control},
 	{"handover", handover}, {"ring", ring},	      {"every_target_is_run", every_target_is_run},
 };
 
