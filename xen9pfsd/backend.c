@@ -235,7 +235,8 @@ static int act(struct backend *b, enum handshake_action action, const struct han
 	case HANDSHAKE_START:
 		return start_process(b, CONTROL_FRESH);
 	case HANDSHAKE_ANNOUNCE:
-		return backend_write_state(b, view->own, XenbusStateConnected);
+		/* Over nothing else: the device may be another one by now. */
+		return backend_write_state(b, XenbusStateInitWait, XenbusStateConnected);
 	case HANDSHAKE_STOP:
 		process_stop(&b->process, now_ms);
 		return 0;

@@ -160,9 +160,9 @@ static void others_write(const struct interference *i)
 		*value = (struct value){.size = 3, .text = "3"};
 	else
 		set(value, values[i->value % countof(values)]);
-	/* Nobody but us writes these there. */
+	/* A toolstack writes 1, 5 and 6, however confused. */
 	if (node == OWN_STATE && value->error == 0 && value->size == 1 &&
-	    (value->text[0] == '2' || value->text[0] == '4'))
+	    memchr("0234", value->text[0], 4) != NULL)
 		set(value, "5");
 }
 
