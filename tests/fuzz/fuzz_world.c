@@ -534,7 +534,7 @@ void fuzz_world_close(struct fuzz_world *world)
 {
 	if (world->session != NULL)
 		end_session(world);
-	if (!world->local && !world->sweeps)
+	if (!world->local)
 		check_mem(world->fs);
 	fs_destroy(world->fs);
 	free(world);
@@ -542,17 +542,31 @@ void fuzz_world_close(struct fuzz_world *world)
 
 /* ---- a killed process ---- */
 
+/* In memory nobody can sweep up what asks have found and nobody has written down. */
+static void give_back(struct fs *fs, const struct req_queue *queue)
+{
+	const struct req *req;
+
+	STAILQ_FOREACH (req, queue, link) {
+		fs_forget(fs, req->new_node);
+		fs_close(fs, req->new_file);
+	}
+}
+
 /* What it knew is gone; nothing is said to anybody, and nothing closed. */
 static void die(struct fuzz_world *w)
 {
 	uint32_t fids = w->saved->fid_used;
 
+	if (!w->local) {
+		give_back(w->fs, &w->ready);
+		give_back(w->fs, &w->answered);
+	}
 	w->saved->fid_used = 0;
 	session_destroy(w->session);
 	w->session = NULL;
 	w->saved->fid_used = fids;
 	begin_queues(w);
-	w->sweeps = true;
 	if (w->local) {
 		fs_destroy(w->fs);
 		w->fs = NULL;

@@ -42,7 +42,6 @@ struct fuzz_world {
 	struct fuzz_expected expected[256]; /* one for each tag that was ever used */
 	size_t tags;
 	uint64_t seq;
-	bool sweeps;	  /* somebody was killed: what he had in memory is lost */
 	char told[16384]; /* what the client was told since it was last emptied, comparable */
 	size_t told_size;
 	uint64_t path[256]; /* of objects, in the order in which they were seen */
