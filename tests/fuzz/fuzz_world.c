@@ -239,21 +239,6 @@ static struct fuzz_expected *expected(struct fuzz_world *w, uint16_t tag)
 	return &w->expected[i];
 }
 
-static void expect(struct fuzz_world *w, const uint8_t *bytes, uint32_t size)
-{
-	uint16_t tag = (uint16_t)(bytes[5] | bytes[6] << 8);
-	struct fuzz_expected *e = expected(w, tag);
-
-	/* Of two with one tag the first has been given up. */
-	*e = (struct fuzz_expected){
-		.reply = FUZZ_REPLY, .tag = tag, .type = bytes[4], .seq = ++w->seq};
-	if (bytes[4] == P9_Tflush && size >= 9)
-		e->oldtag = (uint16_t)(bytes[7] | bytes[8] << 8);
-	/* From the front, and with room for all that there is. */
-	if (bytes[4] == P9_Treaddir && size >= 23)
-		e->oldtag = bytes[11] == 0 && bytes[12] == 0 && (bytes[20] >= 0x10 || bytes[22]);
-}
-
 /* No reply to what it was about may follow an Rflush, unless that cannot be flushed. */
 static void flushed(struct fuzz_world *w, const struct fuzz_expected *flush)
 {
@@ -274,6 +259,32 @@ static void reset(struct fuzz_world *w, const struct fuzz_expected *version)
 		if (old->reply == FUZZ_REPLY && old->seq < version->seq)
 			old->reply = FUZZ_PERHAPS;
 	}
+}
+
+static void give_up(struct fuzz_world *w, const struct fuzz_expected *e)
+{
+	struct fuzz_expected *old = expected(w, e->oldtag);
+
+	if (e->reply == FUZZ_REPLY && e->type == P9_Tversion)
+		reset(w, e);
+	if (e->reply == FUZZ_REPLY && e->type == P9_Tflush && old->reply == FUZZ_REPLY)
+		old->reply = FUZZ_PERHAPS;
+}
+
+static void expect(struct fuzz_world *w, const uint8_t *bytes, uint32_t size)
+{
+	uint16_t tag = (uint16_t)(bytes[5] | bytes[6] << 8);
+	struct fuzz_expected *e = expected(w, tag);
+
+	/* Of two with one tag the first has been given up, though not what it brought about. */
+	give_up(w, e);
+	*e = (struct fuzz_expected){
+		.reply = FUZZ_REPLY, .tag = tag, .type = bytes[4], .seq = ++w->seq};
+	if (bytes[4] == P9_Tflush && size >= 9)
+		e->oldtag = (uint16_t)(bytes[7] | bytes[8] << 8);
+	/* From the front, and with room for all that there is. */
+	if (bytes[4] == P9_Treaddir && size >= 23)
+		e->oldtag = bytes[11] == 0 && bytes[12] == 0 && (bytes[20] >= 0x10 || bytes[22]);
 }
 
 static void hear(struct fuzz_world *w, const uint8_t *bytes, uint32_t size)
