@@ -1,8 +1,10 @@
 #!/bin/bash
-# The model of a request whose process is killed (requests.pml) holds in all its states, and each
-# mistake that can be built into it is found. Needs spin and a C compiler; about a minute.
+# The models of a request whose process is killed (requests.pml) and of indices and events
+# (rings.pml) hold in all their states, and each mistake that can be built into them is found. Needs
+# spin and a C compiler; about a minute and a half.
 set -euo pipefail
-model=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/requests.pml
+models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+model=$models/requests.pml
 command -v spin >/dev/null || {
     echo "skipped: spin is not here"
     exit 77
@@ -32,18 +34,28 @@ holds() {
     echo "ok   $1: $(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' out) states"
 }
 
-# mistake NAME: it is found, by one of the model's assertions.
+# mistake NAME [SPIN-OPTION]: it is found, by one of the model's assertions.
 mistake() {
-    search "-DCRASHES=1 -D$1" -DSAFETY -w22
+    search "${2:-} -D$1" -DSAFETY -w22
     grep -q 'assertion violated' out || die "$1 is not found"
     echo "ok   $1 is found: $(sed -n 's/.*assertion violated *\(.*\) (at depth.*/\1/p' out)"
 }
 
 for name in NO_INTENT NO_RETAKE SHARED_FIRST REDO_LAST NO_RESUME FLUSH_APART FLUSH_LATE \
     ANY_ORDER; do
-    mistake $name
+    mistake $name -DCRASHES=1
 done
 search -DCRASHES=1 -DNP '-l -w22'
 holds 'one kill, nothing goes in circles'
 search -DCRASHES=3 -DSAFETY -w24
 holds 'three kills'
+
+model=$models/rings.pml
+for name in NO_UNMASK CLEAR_LATE NOTIFY_FIRST NO_TAKE_EVENT OWN_ONLY NO_DRAIN NO_HOLD \
+    IN_PARTS NO_ROOM; do
+    mistake $name
+done
+search '' -DSAFETY -w22
+holds 'two rings'
+search -DOUT_SIZE=2 -DSAFETY -w22
+holds 'two rings, room for two requests'
