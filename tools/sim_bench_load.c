@@ -67,7 +67,7 @@ static int send_slot(struct worker *w, struct bench_slot *slot)
 
 	slot->work->steps[slot->step].ask(slot, &msg);
 	msg.tag = slot->tag;
-	result = p9_encode(&msg, w->out, w->msize);
+	result = p9_encode(&msg, P9_L, w->out, w->msize);
 	if (result > 0)
 		result = w->transport->ops->send(w->transport, 0, w->out, (size_t)result);
 	return result;
@@ -137,7 +137,7 @@ static int take_reply(struct worker *w, size_t size)
 	enum bench_next next = BENCH_WRONG;
 	struct bench_slot *slot = NULL;
 	struct p9_msg reply = {.type = 0};
-	int result = p9_decode(&reply, w->in, size);
+	int result = p9_decode(&reply, P9_L, w->in, size);
 
 	if (result == 0 && reply.tag / w->load->workers < w->slots)
 		slot = &w->slot[reply.tag / w->load->workers];

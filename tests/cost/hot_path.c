@@ -103,7 +103,7 @@ static void serve(struct engine *e, const uint8_t *bytes, uint32_t size)
 static void request(struct engine *e, const struct p9_msg *msg)
 {
 	uint8_t bytes[BLOCK + 64];
-	int size = p9_encode(msg, bytes, sizeof(bytes));
+	int size = p9_encode(msg, P9_L, bytes, sizeof(bytes));
 
 	if (size < 0)
 		die("encoding", size);
@@ -234,7 +234,7 @@ static void prepare(const struct kind *kind, struct prepared *p)
 		int size;
 
 		msg[i].tag = 1;
-		size = p9_encode(&msg[i], p->bytes[i], sizeof(p->bytes[i]));
+		size = p9_encode(&msg[i], P9_L, p->bytes[i], sizeof(p->bytes[i]));
 		if (size < 0)
 			die("encoding", size);
 		p->size[i] = (uint32_t)size;

@@ -33,14 +33,14 @@ static uint16_t tag_of(uint8_t number)
 	return number < 0xf8 ? number % FUZZ_TAGS : P9_NOTAG;
 }
 
-static uint32_t make(struct fuzz_input *in, uint8_t number, uint8_t *bytes)
+static uint32_t make(struct fuzz_input *in, enum p9_dialect dialect, uint8_t number, uint8_t *bytes)
 {
 	struct p9_msg msg;
 	int size;
 
 	fuzz_request(in, fuzz_u8(in), &msg);
 	msg.tag = tag_of(number);
-	size = p9_encode(&msg, bytes, FUZZ_REQUEST_MAX);
+	size = p9_encode(&msg, dialect, bytes, FUZZ_REQUEST_MAX);
 	FUZZ_CHECK(size > 0);
 	return (uint32_t)size;
 }
@@ -105,7 +105,7 @@ void fuzz_program_step(struct fuzz_world *world, struct fuzz_input in)
 		other_step(world, step, number, fuzz_u8(&in));
 		return;
 	}
-	size = make(&in, number, bytes);
+	size = make(&in, world->session->saved->dialect, number, bytes);
 	if (step == STEP_DAMAGE)
 		size = damage(&in, bytes, size);
 	fuzz_world_send(world, number >> 4, bytes, size);
@@ -118,7 +118,7 @@ void fuzz_program_step(struct fuzz_world *world, struct fuzz_input in)
 static void call(struct fuzz_world *world, struct p9_msg msg)
 {
 	uint8_t bytes[512];
-	int size = p9_encode(&msg, bytes, sizeof(bytes));
+	int size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
 
 	FUZZ_CHECK(size > 0);
 	fuzz_world_send(world, 0, bytes, (uint32_t)size);

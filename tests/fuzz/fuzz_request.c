@@ -228,6 +228,8 @@ static void make_u64(struct fuzz_input *in, const char *field, uint64_t *number)
 #define make_newfid make_fid
 #define make_afid make_u32
 #define make_optu32 make_u32
+#define make_u32u make_u32
+#define make_stru make_str
 
 /* Of replies only. */
 static void make_qid(struct fuzz_input *in, const char *field, struct p9_qid *qid)
@@ -242,6 +244,19 @@ static void make_qids(struct fuzz_input *in, const char *field, struct p9_qids *
 
 /* clang-format off */
 #define F(kind, name) make_##kind(in, #name, &m->name);
+#define STAT(fields)                                                                               \
+	static void make_stat_fields(struct fuzz_input *in, struct p9_stat *m) { fields }
+#define MSG(number, name, fields)
+#include "proto/messages.def"
+#undef STAT
+#undef MSG
+
+static void make_stat(struct fuzz_input *in, const char *field, struct p9_stat *stat)
+{
+	(void)field;
+	make_stat_fields(in, stat);
+}
+
 #define MSG(number, name, fields)                                                                  \
 	static void make_##name(struct fuzz_input *in, struct p9_##name *m)                        \
 	{ (void)in; (void)m; fields }

@@ -34,30 +34,30 @@ static void look_at(const struct p9_msg *msg, size_t room)
 }
 
 /* Once decoded, a message is the same after any number of ways there and back. */
-static void go_round(const struct p9_msg *msg, size_t size, size_t less)
+static void go_round(const struct p9_msg *msg, enum p9_dialect dialect, size_t size, size_t less)
 {
 	_cleanup_free_ uint8_t *first = malloc(size + GROWS), *again = NULL, *second = NULL;
 	struct p9_msg back;
 	int encoded;
 
 	FUZZ_CHECK(first != NULL);
-	encoded = p9_encode(msg, first, size + GROWS);
+	encoded = p9_encode(msg, dialect, first, size + GROWS);
 	FUZZ_CHECK(encoded >= P9_HEADER_SIZE && (size_t)encoded <= size + GROWS);
 	again = fuzz_exact(first, (size_t)encoded);
 	second = malloc((size_t)encoded);
 	FUZZ_CHECK(second != NULL);
-	FUZZ_CHECK(p9_decode(&back, again, (size_t)encoded) == 0);
+	FUZZ_CHECK(p9_decode(&back, dialect, again, (size_t)encoded) == 0);
 	FUZZ_CHECK(back.type == msg->type && back.tag == msg->tag);
-	FUZZ_CHECK(p9_encode(&back, second, (size_t)encoded) == encoded);
+	FUZZ_CHECK(p9_encode(&back, dialect, second, (size_t)encoded) == encoded);
 	FUZZ_CHECK(memcmp(first, second, (size_t)encoded) == 0);
 	if (less < (size_t)encoded) {
 		_cleanup_free_ uint8_t *small = malloc(less);
 
-		FUZZ_CHECK(p9_encode(msg, small, less) == -EMSGSIZE);
+		FUZZ_CHECK(p9_encode(msg, dialect, small, less) == -EMSGSIZE);
 	}
 }
 
-static void as_message(const uint8_t *data, size_t size, uint8_t options)
+static void as_message(const uint8_t *data, size_t size, enum p9_dialect dialect, uint8_t options)
 {
 	_cleanup_free_ uint8_t *bytes = fuzz_exact(data, size);
 	struct p9_msg msg;
@@ -67,7 +67,7 @@ static void as_message(const uint8_t *data, size_t size, uint8_t options)
 		for (unsigned i = 0; i < sizeof(uint32_t); i++)
 			bytes[i] = (uint8_t)(size >> 8 * i);
 	}
-	err = p9_decode(&msg, bytes, size);
+	err = p9_decode(&msg, dialect, bytes, size);
 	if (err != -EPROTO || size >= P9_HEADER_SIZE)
 		FUZZ_CHECK(msg.type == data[4] && msg.tag == (data[5] | data[6] << 8));
 	FUZZ_CHECK(err == 0 || err == -EPROTO || err == -EOPNOTSUPP);
@@ -76,7 +76,7 @@ static void as_message(const uint8_t *data, size_t size, uint8_t options)
 		return;
 	look_at(&msg, (size_t)(options >> 1) + 1);
 	look_at(&msg, 512);
-	go_round(&msg, size, options >> 1);
+	go_round(&msg, dialect, size, options >> 1);
 }
 
 /* The same bytes as the data of an Rreaddir. */
@@ -107,6 +107,7 @@ void fuzz_wire(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return;
-	as_message(data + 1, size - 1, data[0]);
+	for (enum p9_dialect dialect = 0; dialect < P9_DIALECTS; dialect++)
+		as_message(data + 1, size - 1, dialect, data[0]);
 	as_listing(data + 1, size - 1);
 }

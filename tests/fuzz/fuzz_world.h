@@ -44,6 +44,7 @@ struct fuzz_world {
 	uint64_t seq;
 	char told[16384]; /* what the client was told since it was last emptied, comparable */
 	size_t told_size;
+	bool mute; /* it has spoken another dialect, whose listings and times are not comparable */
 	uint64_t path[256]; /* of objects, in the order in which they were seen */
 	unsigned paths;
 };
