@@ -49,15 +49,21 @@ enum node {
 	OWN_FRONTEND_ID,
 	OWN_PATH,
 	OWN_MODEL,
+	OWN_MAX_SPACE,
+	OWN_MAX_FILES,
+	OWN_MAX_OPEN_FILES,
+	OWN_AUTO_DELETE,
 	OWN_VERSIONS, /* then those that are ours alone, */
 	OWN_MAX_RINGS,
 	OWN_MAX_ORDER,
 	FRONT_STATE, /* then the guest's */
 	FRONT_VERSION,
 	FRONT_RINGS,
+	FRONT_TAG,
 	FRONT_REF,
 	FRONT_PORT = FRONT_REF + RINGS_SEEN,
-	NODES = FRONT_PORT + RINGS_SEEN,
+	GUEST_NAME = FRONT_PORT + RINGS_SEEN,
+	NODES,
 };
 
 struct value {
@@ -94,10 +100,21 @@ static struct {
 static void node_path(enum node node, char path[STORE_PATH_MAX])
 {
 	static const char *const own[] = {
-		"state",	  "online",   "frontend",  "frontend-id",	  "path",
-		"security_model", "versions", "max-rings", "max-ring-page-order",
+		"state",
+		"online",
+		"frontend",
+		"frontend-id",
+		"path",
+		"security_model",
+		"max-space",
+		"max-files",
+		"max-open-files",
+		"auto-delete",
+		"versions",
+		"max-rings",
+		"max-ring-page-order",
 	};
-	static const char *const front[] = {"state", "version", "num-rings"};
+	static const char *const front[] = {"state", "version", "num-rings", "tag"};
 
 	if (node < countof(own))
 		nodes_path(path, DIR, own[node]);
@@ -105,8 +122,10 @@ static void node_path(enum node node, char path[STORE_PATH_MAX])
 		nodes_path(path, FRONT, front[node - FRONT_STATE]);
 	else if (node < FRONT_PORT)
 		snprintf(path, STORE_PATH_MAX, FRONT "/ring-ref%d", node - FRONT_REF);
-	else
+	else if (node < GUEST_NAME)
 		snprintf(path, STORE_PATH_MAX, FRONT "/event-channel-%d", node - FRONT_PORT);
+	else
+		snprintf(path, STORE_PATH_MAX, "/local/domain/7/name");
 }
 
 /* Asking for anything else is a mistake. */
@@ -176,6 +195,8 @@ static void make_device(void)
 	set(&w.now.node[OWN_ONLINE], "1");
 	set(&w.now.node[OWN_FRONTEND_ID], "7");
 	set(&w.now.node[OWN_MODEL], "none");
+	for (enum node node = OWN_MAX_SPACE; node <= OWN_AUTO_DELETE; node++)
+		set(&w.now.node[node], "0");
 	set(&w.now.node[FRONT_STATE], "1");
 	set(&w.now.node[FRONT_VERSION], "1");
 	set(&w.now.node[FRONT_RINGS], "2");
