@@ -102,20 +102,17 @@ void change_xattr(struct req *req, uint32_t written)
 	redo->written = written;
 }
 
-int change_locker(struct req *req, const struct fid *fid, uint32_t proc_id, const char *client_id)
+int change_locker(struct req *req, uint32_t entry, const struct fid_locker *locker)
 {
-	uint32_t entry = locker_reserve(req->session->fids);
 	struct redo *redo;
 
+	if (entry == 0)
+		entry = locker_reserve(req->session->fids);
 	if (entry == 0)
 		return -ENOLCK;
 	redo = note(req);
 	redo->locker = entry;
-	redo->new_locker = (struct fid_locker){
-		.fid = fid_index(req->session->fids, fid),
-		.proc_id = proc_id,
-	};
-	strncpy(redo->new_locker.client_id, client_id, FID_CLIENT_ID_MAX);
+	redo->new_locker = *locker;
 	return 0;
 }
 
@@ -190,7 +187,7 @@ static void follow_up(struct req *req)
 	if (redo->node != 0)
 		node_unref(fids, node);
 	if (redo->locker != 0)
-		locker_changed(fids, redo->locker);
+		locker_changed(fids);
 }
 
 void change_make(struct req *req)

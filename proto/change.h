@@ -32,8 +32,8 @@ struct fid_saved *change_fid(struct req *req);
 /* So much of the value behind req->fid is there. */
 void change_xattr(struct req *req, uint32_t written);
 
-/* Remembers who locks through the fid. -ENOLCK: there are too many. */
-int change_locker(struct req *req, const struct fid *fid, uint32_t proc_id, const char *client_id);
+/* What an entry of a locker becomes (0: a new one). -ENOLCK: there are too many. */
+int change_locker(struct req *req, uint32_t entry, const struct fid_locker *locker);
 
 /* Nobody waits for the reply of `old` any more. */
 void change_flush(struct req *req, struct req *old);

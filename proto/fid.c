@@ -412,26 +412,41 @@ struct fid *locker_fid(const struct fid_table *table, uint32_t locker)
 	return &table->saved->fid[table->saved->locker[locker - 1].fid];
 }
 
-void locker_changed(struct fid_table *table, uint32_t locker)
+bool fid_has_lockers(const struct fid_table *table, const struct fid *fid)
 {
-	table->saved->fid[table->saved->locker[locker - 1].fid].locker = locker;
-	table->lockers++;
+	uint32_t index = fid_index(table, fid), i = 0;
+
+	if (!fid->saved.locked || table->lockers == 0)
+		return false;
+	while (i < FID_LOCKERS_MAX && table->saved->locker[i].fid != index)
+		i++;
+	return i < FID_LOCKERS_MAX;
 }
 
-static void locker_forget(struct fid_table *table, struct fid *fid)
+void locker_changed(struct fid_table *table)
 {
-	if (fid->locker == 0)
+	table->lockers = 0;
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++)
+		table->lockers += table->saved->locker[i].fid != NONE;
+}
+
+static void locker_forget(struct fid_table *table, const struct fid *fid)
+{
+	uint32_t index = fid_index(table, fid);
+
+	if (!fid_has_lockers(table, fid))
 		return;
-	saved_set(&table->saved->locker[fid->locker - 1].fid, NONE);
-	fid->locker = 0;
-	table->lockers--;
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
+		if (table->saved->locker[i].fid == index)
+			saved_set(&table->saved->locker[i].fid, NONE);
+	}
+	locker_changed(table);
 }
 
 /* ---- what follows from a change ---- */
 
 static void begin_fid(struct fid *fid, struct node *node)
 {
-	fid->locker = 0;
 	fid->busy = false;
 	fid->numbered = false;
 	fid->opened = false;
@@ -613,11 +628,10 @@ void fid_table_settle(struct fid_table *table)
 	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
 		struct fid_locker *locker = &s->locker[i];
 
-		if (locker->fid != NONE && s->fid[locker->fid].saved.state == FID_LIVE)
-			locker_changed(table, i + 1);
-		else
+		if (locker->fid != NONE && s->fid[locker->fid].saved.state != FID_LIVE)
 			locker->fid = NONE;
 	}
+	locker_changed(table);
 }
 
 void fid_table_bury(struct fid_table *table)

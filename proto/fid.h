@@ -110,14 +110,15 @@ void fid_remove_all(struct fid_table *table);
 void fid_note_locks(struct fid *fid);
 
 /* Lockers: entries + 1, 0 for none. An unused one to be filled; the next one (after 0: the first)
- * that has locked a file of that node's object; the one of a process among these; its fid; and
- * "this one was filled". */
+ * that has locked a file of that node's object; the one of a process among these; its fid; whether
+ * a fid has any; and "one was filled or emptied". */
 uint32_t locker_reserve(const struct fid_table *table);
 uint32_t locker_next(const struct fid_table *table, const struct node *node, uint32_t after);
 uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
 		     const char *client_id);
 struct fid *locker_fid(const struct fid_table *table, uint32_t locker);
-void locker_changed(struct fid_table *table, uint32_t locker);
+bool fid_has_lockers(const struct fid_table *table, const struct fid *fid);
+void locker_changed(struct fid_table *table);
 
 struct p9_qid node_qid(const struct fs_attr *attr);
 

@@ -86,6 +86,108 @@ static void borrow_file(struct req *req, uint32_t proc_id, const char *client_id
 	lend_file(req, holder);
 }
 
+/* ---- what a process may hold ---- */
+
+static uint64_t range_end(const struct fs_lock *range)
+{
+	return range->length == 0 ? UINT64_MAX : range->start + range->length;
+}
+
+static const struct fid_locker *locker_at(const struct req *req, uint32_t entry)
+{
+	return &req->session->saved->locker[entry - 1];
+}
+
+static bool is_whole(const struct fid_locker *locker)
+{
+	return locker->start == 0 && locker->end == UINT64_MAX;
+}
+
+static bool is_process(const struct fid_locker *locker, const struct p9_Tlock *t)
+{
+	return locker->proc_id == t->proc_id && strcmp(locker->client_id, t->client_id.text) == 0;
+}
+
+/* The entry of the request's process for that fid's file; 0: none. Locks of a whole file may be of
+ * flock(2), which any process that has the file by fork(2) may end; so with `any` one of these is
+ * taken if there is none of its own. */
+static uint32_t locker_on(const struct req *req, const struct fid *holder, bool any)
+{
+	const struct fid_table *fids = req->session->fids;
+	uint32_t index = fid_index(fids, holder), i = 0, whole = 0;
+
+	while ((i = locker_next(fids, req->node, i)) != 0) {
+		const struct fid_locker *locker = locker_at(req, i);
+
+		if (locker->fid != index)
+			continue;
+		if (is_process(locker, &req->t.Tlock))
+			return i;
+		if (any && is_whole(locker))
+			whole = i;
+	}
+	return whole;
+}
+
+/* An unlock is for what the process may hold: the open file may hold others' locks, and Linux
+ * unlocks all of a file when a process closes it that has it by fork(2). False: that is nothing. */
+static bool clip_unlock(struct req *req)
+{
+	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
+	uint32_t entry = locker_on(req, holder, true);
+	const struct fid_locker *locker;
+	uint64_t end = range_end(&req->lock);
+
+	if (entry == 0)
+		return !fid_has_lockers(req->session->fids, holder);
+	locker = locker_at(req, entry);
+	if (end <= locker->start || req->lock.start >= locker->end)
+		return false;
+	if (req->lock.start < locker->start)
+		req->lock.start = locker->start;
+	if (end > locker->end)
+		end = locker->end;
+	req->lock.length = end == UINT64_MAX ? 0 : end - req->lock.start;
+	return true;
+}
+
+static void note_unlocked(struct req *req, const struct fid *holder)
+{
+	uint32_t entry = locker_on(req, holder, true);
+	const struct fid_locker *locker;
+
+	if (entry == 0)
+		return;
+	locker = locker_at(req, entry);
+	if (req->lock.start <= locker->start && range_end(&req->lock) >= locker->end)
+		change_locker(req, entry, &(struct fid_locker){.fid = 0});
+}
+
+static void note_locked(struct req *req, const struct fid *holder)
+{
+	const struct p9_Tlock *t = &req->t.Tlock;
+	uint32_t entry = locker_on(req, holder, false);
+	struct fid_locker locker = {
+		.fid = fid_index(req->session->fids, holder),
+		.proc_id = t->proc_id,
+		.start = req->lock.start,
+		.end = range_end(&req->lock),
+	};
+
+	strncpy(locker.client_id, t->client_id.text, FID_CLIENT_ID_MAX);
+	if (entry != 0) {
+		const struct fid_locker *old = locker_at(req, entry);
+
+		if (locker.start >= old->start && locker.end <= old->end)
+			return;
+		if (old->start < locker.start)
+			locker.start = old->start;
+		if (old->end > locker.end)
+			locker.end = old->end;
+	}
+	change_locker(req, entry, &locker);
+}
+
 static int range_check(uint64_t start, uint64_t length)
 {
 	return start > INT64_MAX || length > INT64_MAX - start ? -EINVAL : 0;
@@ -119,6 +221,8 @@ int do_lock(struct req *req)
 	if (err < 0)
 		return err;
 	borrow_file(req, t->proc_id, t->client_id.text);
+	if (req->lock.type == FS_LOCK_NONE && !clip_unlock(req))
+		return OP_DONE;
 	/* Before there can be any: whoever closes the file sees to them. */
 	fid_note_locks(req->dfid != NULL ? req->dfid : req->fid);
 	return 0;
@@ -164,10 +268,8 @@ static int lock_again(struct req *req)
 	return err < 0 ? err : OP_AGAIN;
 }
 
-/* Remembers who locks through this fid, if it is the first. */
 int do_lock_commit(struct req *req)
 {
-	const struct p9_Tlock *t = &req->t.Tlock;
 	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
 	uint8_t status = req->r.Rlock.status;
 
@@ -177,8 +279,10 @@ int do_lock_commit(struct req *req)
 		return lock_again(req);
 	if (status == CANCELLED)
 		return req->session->paused ? OP_LEAVES : lock_again(req);
-	if (req->lock.type != FS_LOCK_NONE && status == P9_LOCK_SUCCESS && holder->locker == 0)
-		change_locker(req, holder, t->proc_id, t->client_id.text);
+	if (req->lock.type == FS_LOCK_NONE)
+		note_unlocked(req, holder);
+	else if (status == P9_LOCK_SUCCESS)
+		note_locked(req, holder);
 	return 0;
 }
 
@@ -229,9 +333,12 @@ static bool ask_as_next_locker(struct req *req)
  * read there, too, that cannot be told.) */
 static const struct fid_locker *lock_owner(const struct req *req)
 {
-	if (req->locker == 0 || req->lock.type != FS_LOCK_NONE || req->dfid->locker != req->locker)
+	const struct fid_locker *locker;
+
+	if (req->locker == 0 || req->lock.type != FS_LOCK_NONE)
 		return NULL;
-	return &req->session->saved->locker[req->locker - 1];
+	locker = locker_at(req, req->locker);
+	return locker->fid == fid_index(req->session->fids, req->dfid) ? locker : NULL;
 }
 
 /* The host knows the holder of a lock by its process; of one through an open file, as ours are, it

@@ -128,11 +128,10 @@ struct fid {
 	/* Made anew by a successor. */
 	uint32_t next; /* index in the hash chain or the free list */
 	uint32_t refs;
-	uint32_t locker; /* entry + 1 of its locker; 0: none */
-	bool numbered;	 /* in a hash chain */
-	bool opened;	 /* counted among those with a file */
-	bool orphan;	 /* of a predecessor, with nothing but its object's removal to come */
-	bool busy;	 /* a request has it for itself; others of that sort wait: */
+	bool numbered; /* in a hash chain */
+	bool opened;   /* counted among those with a file */
+	bool orphan;   /* of a predecessor, with nothing but its object's removal to come */
+	bool busy;     /* a request has it for itself; others of that sort wait: */
 	struct req_queue waiting;
 	struct node *node; /* one reference */
 };
@@ -150,6 +149,7 @@ struct fid_xattr {
 struct fid_locker {
 	uint32_t fid; /* 0: the entry is free */
 	uint32_t proc_id;
+	uint64_t start, end; /* all that it may hold lies in here; UINT64_MAX: no end */
 	char client_id[FID_CLIENT_ID_MAX + 1];
 };
 

@@ -259,6 +259,63 @@ static int host_lock(struct world *w, short type, off_t start, off_t length)
 	return fd;
 }
 
+/* A process that has the fid by fork(2). */
+static struct p9_msg lock_as(uint32_t proc_id, uint8_t type, uint64_t start, uint64_t length)
+{
+	struct p9_msg msg = lock(1, type, start, length);
+
+	msg.Tlock.proc_id = proc_id;
+	return msg;
+}
+
+/* Linux unlocks all of a file when a process closes it. */
+TEST(an_unlock_by_a_process_that_has_locked_nothing_releases_nothing)
+{
+	struct conn *c = locker(w);
+
+	granted(c, lock(1, WRLCK, 10, 10));
+	granted(c, lock_as(202, UNLCK, 0, 0));
+	blocked(c, lock(2, WRLCK, 10, 10));
+	granted(c, lock(1, UNLCK, 0, 0));
+	granted(c, lock(2, WRLCK, 10, 10));
+}
+
+TEST(an_unlock_releases_what_its_own_process_holds)
+{
+	struct conn *c = locker(w);
+
+	granted(c, lock(1, WRLCK, 10, 10));
+	granted(c, lock_as(202, WRLCK, 30, 10));
+	granted(c, lock_as(202, UNLCK, 0, 0));
+	blocked(c, lock(2, WRLCK, 10, 10));
+	granted(c, lock(2, WRLCK, 30, 10));
+	granted(c, lock_as(202, UNLCK, 0, 0));
+	blocked(c, lock(2, WRLCK, 10, 10));
+}
+
+TEST(processes_with_one_fid_lock_and_unlock_by_turns)
+{
+	struct conn *c = locker(w);
+
+	for (uint32_t i = 0; i < 3000; i++) {
+		granted(c, lock_as(1000 + i, WRLCK, 5, 1));
+		granted(c, lock_as(1000 + i, UNLCK, 5, 1));
+	}
+	granted(c, lock(2, WRLCK, 0, 0));
+}
+
+/* As flock(1) does it for a shell. */
+TEST(a_lock_of_the_whole_file_is_released_by_another_process)
+{
+	struct conn *c = locker(w);
+
+	for (uint32_t i = 0; i < 3000; i += 2) {
+		granted(c, lock_as(1000 + i, WRLCK, 0, 0));
+		granted(c, lock_as(1001 + i, UNLCK, 0, 0));
+	}
+	granted(c, lock(2, WRLCK, 0, 0));
+}
+
 TEST(a_lock_of_the_host_blocks)
 {
 	struct conn *c = locker(w);
