@@ -656,10 +656,10 @@ static void clunk_of_the_evicted(void)
 	prove();
 }
 
-static void unknown_message(void)
+static void auth_that_is_refused(void)
 {
 	act(PACE_EACH);
-	fails(EOPNOTSUPP, T(auth, .afid = 1, .uname = p9_str(""), .aname = p9_str("")));
+	fails(ENOENT, T(auth, .afid = 1, .uname = p9_str(""), .aname = p9_str("")));
 	prove();
 }
 
@@ -1090,7 +1090,7 @@ static const struct script single[] = {
 	{"renameat_between_the_evicted", renameat_between_the_evicted, false},
 	{"lopen_of_the_evicted", lopen_of_the_evicted, false},
 	{"clunk_of_the_evicted", clunk_of_the_evicted, false},
-	{"unknown_message", unknown_message, false},
+	{"auth_that_is_refused", auth_that_is_refused, false},
 	{"u_version", u_version, false},
 	{"u_version_of_another_dialect", u_version_of_another_dialect, false},
 	{"u_version_that_keeps_the_root", u_version_that_keeps_the_root, false},
@@ -1762,7 +1762,8 @@ static void requests_at_once_survive_many_deaths(void)
 	each(several, countof(several), many_times);
 }
 
-/* A point that no script comes to is one at which nobody was ever killed. */
+/* A point that no script comes to is one at which nobody was ever killed. Those of ownership models
+ * are for tests/sim/crash_points.sh. */
 static void scripts_come_to_each_point(void)
 {
 	const char *file;
@@ -1778,6 +1779,8 @@ static void scripts_come_to_each_point(void)
 		free(text);
 	}
 	for (size_t i = 0; (file = death_point(i, &line)) != NULL && i < POINTS_MAX; i++) {
+		if (strncmp(file, "fs/mapped", strlen("fs/mapped")) == 0)
+			continue;
 		if (world->visited[i] == 0)
 			printf("    never: %s:%u\n", file, line);
 		CU_ASSERT(world->visited[i] > 0);
