@@ -237,6 +237,7 @@ static void local_destroy(struct fs *fs)
 
 static const struct fs_ops local_ops = {
 	.name = "local",
+	.act_as = local_act_as,
 	.destroy = local_destroy,
 	.root = local_root,
 	.walk = local_walk,

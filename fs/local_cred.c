@@ -81,12 +81,57 @@ static bool local_keep_caps(const struct local_cred *saved)
 	return local_caps_set(caps) == 0;
 }
 
+/* ---- set-id bits ----
+ *
+ * A write by anybody but root takes them away, and the kernel sees the server write: as root, for
+ * whom they stay. So a thread writes without CAP_FSETID for a user who is not root. It goes on so
+ * until it is needed again: users who write are not many at a time. */
+
+static _Thread_local uint32_t local_user = (uint32_t)-1; /* whom this thread works for */
+static _Thread_local bool local_drops_setid;
+
+int local_act_as(struct fs *fs, struct fs_cred cred)
+{
+	(void)fs;
+	local_user = cred.uid;
+	return 0;
+}
+
+static void local_set_fsetid(bool have)
+{
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+	uint32_t cap = (uint32_t)LOCAL_CAP(CAP_FSETID);
+
+	if (local_caps_get(caps))
+		return;
+	caps[0].effective &= ~cap;
+	if (have)
+		caps[0].effective |= cap & caps[0].permitted;
+	if (local_caps_set(caps) == 0)
+		local_drops_setid = !have;
+}
+
+void local_writes(const struct local *local)
+{
+	bool root = local_user == 0 || local_user == (uint32_t)-1;
+
+	if (local->switch_creds && local_drops_setid == root)
+		local_set_fsetid(root);
+}
+
+void local_keeps_setid(void)
+{
+	if (local_drops_setid)
+		local_set_fsetid(true);
+}
+
 int local_cred_enter(const struct local *local, struct fs_cred cred, struct local_cred *saved)
 {
 	uid_t uid;
 	gid_t gid;
 
 	*saved = (struct local_cred){.entered = false};
+	local_keeps_setid();
 	if (!local->switch_creds)
 		return 0;
 	saved->uid = (uid_t)setfsuid((uid_t)-1);

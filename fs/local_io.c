@@ -96,9 +96,10 @@ ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, u
 ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 		    uint64_t offset)
 {
-	ssize_t n = LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
+	ssize_t n;
 
-	(void)fs;
+	local_writes(local_of(fs));
+	n = LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
 	return n == -ESPIPE ? LOCAL_SYS(write(file.id, buf, size)) : n; /* special files */
 }
 

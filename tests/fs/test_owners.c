@@ -719,6 +719,39 @@ static struct fs_export checked_by_host(void)
 	};
 }
 
+/* Also where nothing else is checked: v9fs without a cache leaves it to the server. */
+static void a_users_write_takes_set_id_bits_away(void)
+{
+	struct fs_setattr size = {.valid = FS_SET_SIZE, .size = 3};
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_PASSTHROUGH});
+	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_EXCL, 06777, ANYBODY, &node, &file, &attr,
+		     NULL));
+	as(&w, 0);
+	put_text(&w, file, "text", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+	for (uint32_t uid = 1000; uid < 1003; uid++) {
+		as(&w, uid);
+		put_text(&w, file, "text", 0);
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0777);
+		OK(set_mode(&w, node, 06777));
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+	}
+	OK(fs_setattr(w.fs, node, file, &size));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0777);
+	OK(set_mode(&w, node, 06777));
+	as(&w, 0);
+	OK(fs_setattr(w.fs, node, file, &size));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 static void the_host_checks_the_callers_rights(void)
 {
 	const struct fs_cred alice = {1000, 1000}, bob = {1001, 1001};
@@ -958,6 +991,7 @@ static const struct test tests[] = {
 	{"owners_are_changed_to_the_hosts", owners_are_changed_to_the_hosts},
 	{"ids_in_acls_are_the_hosts", ids_in_acls_are_the_hosts_},
 	{"the_host_checks_the_callers_rights", the_host_checks_the_callers_rights},
+	{"a_users_write_takes_set_id_bits_away", a_users_write_takes_set_id_bits_away},
 	{"a_forbidden_user_is_not_served", a_forbidden_user_is_not_served},
 	{"prefixed_attributes_mean_nothing_to_the_host",
 	 prefixed_attributes_mean_nothing_to_the_host_},
