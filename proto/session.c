@@ -21,7 +21,7 @@
 #define FIRST_MESSAGE_MAX 8192 /* before Tversion only Tversion is of use */
 #define TEXT_MIN 512
 #define KEPT_BUFFER_MAX 65536 /* larger buffers are not kept with an unused request, */
-#define FAT_REQS_MAX 8	      /* but for so many requests */
+#define FAT_REQS_MAX 32	      /* but for so many requests: as deep as clients usually go */
 
 /* What the thread is working on, for req_blame(). */
 static _Thread_local struct req *req_working;
@@ -238,8 +238,7 @@ static void req_release(struct req *req)
 		fid_unref(fids, req->dfid);
 }
 
-/* Large buffers stay with a few requests, which are used first, and cost the others a system call.
- */
+/* Large buffers stay with a few requests, and cost the others a system call. */
 static void req_trim(struct req *req)
 {
 	struct session *session = req->session;
@@ -272,10 +271,8 @@ static void req_end(struct req *req)
 	session->reqs--;
 	session->bytes -= req->bytes;
 	req_trim(req);
-	if (req->fat)
-		STAILQ_INSERT_HEAD(&session->free, req, link);
-	else
-		STAILQ_INSERT_TAIL(&session->free, req, link);
+	/* The last one's memory is the warmest. */
+	STAILQ_INSERT_HEAD(&session->free, req, link);
 	lane->released(lane);
 }
 
