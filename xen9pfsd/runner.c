@@ -27,7 +27,8 @@
 #define NS_PER_MS 1000000LL
 #define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
 #define EVENTS 16			 /* taken from epoll at once */
-#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* the storage is slow now, */
+#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two such among so many: the storage is slow now, */
+#define SLOW_AMONG 8			 /* (one may be a busy processor's fault) */
 #define SLOW_PERIOD_NS (100 * NS_PER_MS) /* so asks go to the pool for so long */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
@@ -56,7 +57,8 @@ struct runner {
 	/* The loop's own. */
 	struct req_queue ready;
 	STAILQ_HEAD(, runner_task) tasks;
-	int64_t slow_until[2]; /* [1]: of asks that try not to sleep */
+	int64_t slow_until[2];	/* [1]: of asks that try not to sleep */
+	unsigned since_slow[2]; /* so many asks were quick since a slow one */
 	bool stop;
 
 	/* Shared, under `lock`. */
@@ -342,6 +344,17 @@ static bool quick(const struct runner *r, const struct req *req, int64_t now)
 	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
 }
 
+static void note_time(struct runner *r, bool tries, int64_t began, int64_t now)
+{
+	if (now - began <= SLOW_ASK_NS) {
+		r->since_slow[tries]++;
+		return;
+	}
+	if (r->since_slow[tries] < SLOW_AMONG)
+		r->slow_until[tries] = now + SLOW_PERIOD_NS;
+	r->since_slow[tries] = 0;
+}
+
 /* False: the role is lost, and `req` may be anybody's by now. */
 static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 {
@@ -358,8 +371,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	if (!atomic_compare_exchange_strong(&r->turn, &turn, turn + 1))
 		return false;
 	*now = now_ns();
-	if (*now - began > SLOW_ASK_NS)
-		r->slow_until[tries] = *now + SLOW_PERIOD_NS;
+	note_time(r, tries, began, *now);
 	return true;
 }
 
@@ -445,6 +457,11 @@ static void take_events(struct runner *r, bool block)
 	int count = epoll_wait(r->epoll, events, EVENTS, block ? -1 : 0);
 	eventfd_t wakes;
 
+	if (block) {
+		pthread_mutex_lock(&r->lock);
+		r->sleeping = false;
+		pthread_mutex_unlock(&r->lock);
+	}
 	for (int i = 0; i < count; i++) {
 		struct runner_source *source = events[i].data.ptr;
 
