@@ -3,7 +3,7 @@
  * export.c - see export.h: options by name, what fits together, and the stack.
  *
  * From below: the host directory; the store of a mapped model; the rules for special files and
- * attributes, which see the host's ids; the id maps on top, so that all below is the host's.
+ * attributes, which see the host's ids; the id maps, so that all below is the host's; the limits.
  */
 #include "fs/export.h"
 
@@ -193,6 +193,10 @@ const struct fs_export_option fs_export_options[] = {
 	{"xattr-trusted", XATTR_ARG, "trusted.* (deny)"},
 	{"xattr-security", XATTR_ARG, "security.* (deny)"},
 	{"xattr-acl", XATTR_ARG, "POSIX ACLs (pass; with mapped-xattr: prefix)"},
+	{"max-space", "MIB", "What may be allocated below the directory (no limit)"},
+	{"max-files", "N", "Files and directories below it (no limit)"},
+	{"max-open-files", "N", "Files open at once (no limit)"},
+	{"auto-delete", "0|1", "Delete the oldest files instead of refusing (0)"},
 };
 const size_t fs_export_option_count = countof(fs_export_options);
 
@@ -229,11 +233,34 @@ static int export_set(struct fs_export *e, const char *name, const char *value)
 	return strcmp(name, "xattr-acl") == 0 ? value_xattr(value, &e->xattr_acl) : -EINVAL;
 }
 
+static bool is_limit(const char *name)
+{
+	const char *const *limit = fs_space_names;
+
+	while (*limit && strcmp(*limit, name) != 0)
+		limit++;
+	return *limit != NULL;
+}
+
+static int set_limit(struct fs_export *export, const char *name, const char *value, char *err,
+		     size_t errlen)
+{
+	char why[64];
+	int ret = fs_space_set(&export->limits, name, value, why, sizeof(why));
+
+	if (ret)
+		snprintf(err, errlen, "%s \"%s\" is %s", name, value, why);
+	return ret;
+}
+
 int fs_export_set(struct fs_export *export, const char *name, const char *value, char *err,
 		  size_t errlen)
 {
-	int ret = export_set(export, name, value);
+	int ret;
 
+	if (is_limit(name))
+		return set_limit(export, name, value, err, errlen);
+	ret = export_set(export, name, value);
 	for (size_t i = 0; ret && i < fs_export_option_count; i++) {
 		const struct fs_export_option *o = &fs_export_options[i];
 
@@ -349,6 +376,8 @@ int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, 
 		if (layers[i])
 			ret = layers[i](top, &e, &top, err, errlen);
 	}
+	if (ret == 0)
+		ret = fs_space_create(top, &e.limits, &top, err, errlen);
 	if (ret)
 		fs_destroy(top);
 	else

@@ -9,6 +9,7 @@
 #define FS_EXPORT_H
 
 #include "fs/fs.h"
+#include "fs/space.h"
 
 /* What becomes of a name space of extended attributes. */
 enum fs_xattr_rule {
@@ -61,6 +62,7 @@ struct fs_export {
 	uint32_t squash_uid, squash_gid;
 	/* The first that holds an id counts; what none holds is the same on both sides. */
 	struct fs_id_range uids[FS_ID_RANGES], gids[FS_ID_RANGES];
+	struct fs_space_limits limits;
 };
 
 /* The options, in one table for files and command lines. */

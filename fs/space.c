@@ -903,6 +903,21 @@ int fs_space_set(struct fs_space_limits *limits, const char *name, const char *v
 	return 0;
 }
 
+static uint32_t stricter(uint32_t a, uint32_t b)
+{
+	if (a == 0 || b == 0)
+		return a + b;
+	return a < b ? a : b;
+}
+
+void fs_space_tighten(struct fs_space_limits *limits, const struct fs_space_limits *more)
+{
+	limits->space = stricter(limits->space, more->space);
+	limits->files = stricter(limits->files, more->files);
+	limits->open_files = stricter(limits->open_files, more->open_files);
+	limits->auto_delete |= more->auto_delete;
+}
+
 /* ---- life ---- */
 
 static void space_free(struct space *space)

@@ -60,6 +60,9 @@ struct fs_space_limits {
 int fs_space_set(struct fs_space_limits *limits, const char *name, const char *value, char *err,
 		 size_t errlen);
 
+/* Both shall hold: the stricter of each; deleting is enough if one says so. */
+void fs_space_tighten(struct fs_space_limits *limits, const struct fs_space_limits *more);
+
 /* All names, NULL at the end. */
 extern const char *const fs_space_names[];
 

@@ -26,7 +26,6 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "fs/export.h"
-#include "fs/space.h"
 #include "proto/session.h"
 #include "xen9pfsd/export_args.h"
 #include "xen9pfsd/runner.h"
@@ -39,7 +38,6 @@ struct options {
 	const char *listen, *path;
 	uint32_t msize;
 	enum log_level log_level;
-	struct fs_space_limits limits;
 };
 
 struct server {
@@ -371,14 +369,12 @@ static int open_export(struct server *server, char *err, size_t errlen)
 {
 	const struct options *o = &server->options;
 	_cleanup_close_ int root = open(o->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int ret;
 
 	if (root < 0) {
 		snprintf(err, errlen, "--path %s: %s", o->path, strerror(errno));
 		return -errno;
 	}
-	ret = fs_export_open(&server->export, root, &server->fs, err, errlen);
-	return ret < 0 ? ret : fs_space_create(server->fs, &o->limits, &server->fs, err, errlen);
+	return fs_export_open(&server->export, root, &server->fs, err, errlen);
 }
 
 /* Before there are threads: they take the mask from the one that makes them. */
@@ -441,18 +437,12 @@ static void finish(struct server *server)
 #define OPTION_MODEL 's'
 #define OPTION_MSIZE 'm'
 #define OPTION_LOG_LEVEL 'l'
-#define OPTION_LIMIT 256 /* and the place in fs_space_names */
 
 static const struct argp_option option_table[] = {
 	{"listen", OPTION_LISTEN, "WHERE", 0, "unix:PATH or tcp:ADDR:PORT", 0},
 	{"path", OPTION_PATH, "DIR", 0, "Directory to export", 0},
 	{"security-model", OPTION_MODEL, "MODEL", 0, "The same as --ownership", 0},
 	{"msize", OPTION_MSIZE, "BYTES", 0, "Largest message, 4096 to 1048576 (default)", 0},
-	{"max-space", OPTION_LIMIT, "MIB", 0, "What may be allocated below the directory", 0},
-	{"max-files", OPTION_LIMIT + 1, "N", 0, "Files and directories below it", 0},
-	{"max-open-files", OPTION_LIMIT + 2, "N", 0, "Files open at once", 0},
-	{"auto-delete", OPTION_LIMIT + 3, "0|1", 0, "Delete the oldest files instead of refusing",
-	 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
 	{0},
 };
@@ -464,15 +454,6 @@ static void set_export(struct server *server, const char *name, const char *valu
 
 	if (fs_export_set(&server->export, name, value, text, sizeof(text)) < 0)
 		argp_error(state, "--%s", text);
-}
-
-static void set_limit(struct options *o, const char *name, const char *value,
-		      struct argp_state *state)
-{
-	char why[64];
-
-	if (fs_space_set(&o->limits, name, value, why, sizeof(why)) < 0)
-		argp_error(state, "--%s %s: %s", name, value, why);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -501,9 +482,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!log_level_parse(arg, &o->log_level))
 			argp_error(state, "--log-level %s: no such level", arg);
 		return 0;
-	case OPTION_LIMIT ... OPTION_LIMIT + 3:
-		set_limit(o, fs_space_names[key - OPTION_LIMIT], arg, state);
-		return 0;
 	case ARGP_KEY_END:
 		if (o->listen == NULL || o->path == NULL)
 			argp_error(state, "--listen and --path are needed");
@@ -531,7 +509,7 @@ int main(int argc, char **argv)
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.doc = "Serves a directory over 9P2000.L on a socket, for tests and debugging.\v"
+		.doc = "Serves a directory over 9P on a socket, for tests and debugging.\v"
 		       "There is no authentication: whoever can connect may do everything.",
 	};
 	struct server server = {

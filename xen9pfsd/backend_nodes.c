@@ -186,7 +186,7 @@ int backend_read_limits(struct backend *b)
 		if (err < 0 || fs_space_set(&limits, *name, value, why, sizeof(why)) < 0)
 			return backend_complain(b, "%s/%s: %s", dir, *name, why);
 	}
-	b->start.limits = limits;
+	fs_space_tighten(&b->start.export.limits, &limits);
 	return 0;
 }
 

@@ -19,7 +19,6 @@
 
 #include "common/log.h"
 #include "fs/export.h"
-#include "fs/space.h"
 
 #define CONTROL_FD 3 /* where a keeper finds its end */
 #define CONTROL_FDS_MAX 3
@@ -63,7 +62,6 @@ struct control_start {
 	uint32_t how;		 /* enum control_how */
 	bool standby;		 /* keep a second worker that has mapped everything and waits */
 	struct fs_export export; /* but for its model, which stands above */
-	struct fs_space_limits limits;
 };
 _Static_assert(sizeof(struct control_start) <= CONTROL_ROOM, "it fits");
 

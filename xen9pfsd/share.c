@@ -23,7 +23,6 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "fs/export.h"
-#include "fs/space.h"
 #include "fs/synth.h"
 #include "xen9pfsd/arena.h"
 #include "xen9pfsd/control.h"
@@ -373,8 +372,6 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 		ret = fs_export_open(&share->export, KEEPER_ROOT, &share->fs, err, errlen);
 	if (ret == 0)
 		ret = synth_from_environment(&share->fs, err, errlen);
-	if (ret == 0)
-		ret = fs_space_create(share->fs, &share->start->limits, &share->fs, err, errlen);
 	if (ret < 0)
 		return ret;
 	ret = runner_create(&share->runner);

@@ -33,6 +33,14 @@ refused_file() {
     refused "$1" --config "$work/xen9pfsd.conf" --bus "sim:$bus"
 }
 
+test_limit_that_is_no_number_is_refused() {
+    refused 'max-space "lots" is not a number' --bus "sim:$bus" --max-space lots
+    config <<'END'
+share "small" { max-files = "-1" }
+END
+    refused_file 'max-files "-1" is not a number'
+}
+
 test_relative_export_is_refused() {
     refused 'export "srv/guests" is not an absolute path' --bus "sim:$bus" --export srv/guests
 }

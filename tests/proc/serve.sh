@@ -60,10 +60,10 @@ test_bad_options_are_refused() {
     refused '--uid-map "map:0:1" is not' --uid-map map:0:1
     refused '--special-files "all" is not refuse|nodes|open' --special-files all
     refused '--msize 100' --msize 100
-    refused '--max-space lots: not a number' --max-space lots
-    refused '--max-files -1: not a number' --max-files=-1
-    refused '--max-open-files 4294967296: not a number' --max-open-files 4294967296
-    refused '--auto-delete 2: not a number from 0 to 1' --auto-delete 2
+    refused '--max-space "lots" is not a number' --max-space lots
+    refused '--max-files "-1" is not a number' --max-files=-1
+    refused '--max-open-files "4294967296" is not a number' --max-open-files 4294967296
+    refused '--auto-delete "2" is not a number from 0 to 1' --auto-delete 2
     refused '--msize 10000000' --msize 10000000
     refused '--msize much' --msize much
     refused '--log-level loud' --log-level loud

@@ -136,4 +136,18 @@ test_a_device_of_the_other_kind_has_no_limits() {
     sim --domid 1 detach >/dev/null
 }
 
+# What the administrator says holds for both kinds; of two limits the stricter one does.
+test_limits_of_the_configuration_hold_for_all_kinds() {
+    daemon_start --export "$share" --max-files 2
+    sim --domid 1 --kind 9pfs --path "$share" attach --wait
+    put_bytes 1 10 first || fail "$(cat "$work/err")"
+    put_bytes 1 10 second || fail "$(cat "$work/err")"
+    refused put_bytes 1 10 third
+    sim --domid 1 detach >/dev/null
+    limited 2 --max-files 100 --max-space 1
+    refused put_bytes 2 10 third
+    refused put_bytes 2 2M first
+    sim --domid 2 detach >/dev/null
+}
+
 run_tests "$@"
