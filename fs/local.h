@@ -140,7 +140,7 @@ void local_cred_leave(struct local_cred *saved);
 /* Makes it `cred` for whatever is to be checked, too: without capabilities, unless that is root. */
 int local_cred_as(struct fs_cred cred, struct local_cred *saved);
 
-/* Before a call that changes a file's content, and before one that needs the server's rights to
+/* Before a call that writes into a file, and before one that needs the server's rights to
  * set-id bits. */
 int local_act_as(struct fs *fs, struct fs_cred cred);
 void local_writes(const struct local *local);

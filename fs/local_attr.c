@@ -216,12 +216,9 @@ int local_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 	struct local *local = local_of(fs);
 	int ret = 0;
 
-	if (set->valid & FS_SET_SIZE) {
-		local_writes(local);
+	local_keeps_setid();
+	if (set->valid & FS_SET_SIZE)
 		ret = local_set_size(local, node, file, set->size);
-	}
-	if (set->valid & ~(uint32_t)FS_SET_SIZE)
-		local_keeps_setid();
 	if (ret == 0 && (set->valid & owner))
 		ret = local_set_owner(local, node, set);
 	if (ret == 0 && (set->valid & FS_SET_MODE))

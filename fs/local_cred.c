@@ -85,7 +85,8 @@ static bool local_keep_caps(const struct local_cred *saved)
  *
  * A write by anybody but root takes them away, and the kernel sees the server write: as root, for
  * whom they stay. So a thread writes without CAP_FSETID for a user who is not root. It goes on so
- * until it is needed again: users who write are not many at a time. */
+ * until it is needed again: users who write are not many at a time. (When a file is truncated, a
+ * client's kernel asks for it itself.) */
 
 static _Thread_local uint32_t local_user = (uint32_t)-1; /* whom this thread works for */
 static _Thread_local bool local_drops_setid;

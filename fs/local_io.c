@@ -15,8 +15,11 @@
 int local_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 {
 	const struct local *local = local_of(fs);
-	int fd = local_reopen(local, node.id, flags);
+	int fd;
 
+	if (flags & O_TRUNC)
+		local_keeps_setid();
+	fd = local_reopen(local, node.id, flags);
 	if (fd == -EPERM && (flags & O_NOATIME))
 		fd = local_reopen(local, node.id, flags & ~O_NOATIME);
 	if (fd < 0)
