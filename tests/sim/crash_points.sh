@@ -10,12 +10,12 @@
 daemon=$build/tests/xen9pfsd-crash
 report=$build/tests/lib/crash_report
 options=()
-elsewhere='^fs/mapped'
+not_here='^fs/mapped'
 rate=${RATE:-500} # one visit of so many ends deadly
 
 # Places where nobody has died yet, but for those that only shares of other models come by.
 left() {
-    "$report" "$work/crash.log" | awk -v not="$elsewhere" '$3 == 0 && $1 !~ not { print $1 (($2 == 0) ? " (never visited)" : "") }'
+    "$report" "$work/crash.log" | awk -v not="$not_here" '$3 == 0 && $1 !~ not { print $1 (($2 == 0) ? " (never visited)" : "") }'
 }
 
 nothing_is_left() {
@@ -73,13 +73,13 @@ test_death_at_every_place_on_tmpfs() {
 test_death_at_every_place_in_mapped_xattr() {
     share_on disk
     setfattr -n user.probe -v x "$share" 2>/dev/null || skip "no user attributes here"
-    elsewhere='^fs/mapped_file'
+    not_here='^fs/mapped_file'
     die_at_all_places --ownership mapped-xattr
 }
 
 test_death_at_every_place_in_mapped_file() {
     share_on tmpfs
-    elsewhere='^fs/mapped_xattr'
+    not_here='^fs/mapped_xattr'
     die_at_all_places --ownership mapped-file
 }
 
