@@ -204,6 +204,14 @@ static int access_check(const struct req *req)
 	return 0;
 }
 
+/* A lock of a process that is not remembered could not be told from others' any more. */
+static bool can_be_noted(const struct req *req)
+{
+	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
+
+	return locker_on(req, holder, false) != 0 || locker_reserve(req->session->fids) != 0;
+}
+
 int do_lock(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
@@ -223,6 +231,8 @@ int do_lock(struct req *req)
 	borrow_file(req, t->proc_id, t->client_id.text);
 	if (req->lock.type == FS_LOCK_NONE && !clip_unlock(req))
 		return OP_DONE;
+	if (req->lock.type != FS_LOCK_NONE && !can_be_noted(req))
+		return -ENOLCK;
 	/* Before there can be any: whoever closes the file sees to them. */
 	fid_note_locks(req->dfid != NULL ? req->dfid : req->fid);
 	return 0;

@@ -304,6 +304,18 @@ TEST(processes_with_one_fid_lock_and_unlock_by_turns)
 	granted(c, lock(2, WRLCK, 0, 0));
 }
 
+TEST(locks_of_too_many_processes_are_ENOLCK_and_granted_when_one_is_gone)
+{
+	struct conn *c = locker(w);
+
+	for (uint32_t i = 0; i < 1024; i++)
+		granted(c, lock_as(1000 + i, WRLCK, i + 1, 1));
+	fails(c, ENOLCK, lock_as(5000, WRLCK, 5000, 1));
+	granted(c, lock_as(1500, WRLCK, 5000, 1));
+	granted(c, lock_as(1007, UNLCK, 0, 0));
+	granted(c, lock_as(5000, WRLCK, 6000, 1));
+}
+
 /* As flock(1) does it for a shell. */
 TEST(a_lock_of_the_whole_file_is_released_by_another_process)
 {
