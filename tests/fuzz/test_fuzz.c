@@ -156,6 +156,7 @@ static void run_target(const char *name)
 	pid = fork();
 	if (pid == 0) {
 		setenv("TMPDIR", dir, 1);
+		free(dir);
 		run_all(target);
 	}
 	CU_ASSERT(pid > 0 && waitpid(pid, &status, 0) == pid);
