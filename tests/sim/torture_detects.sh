@@ -101,7 +101,8 @@ with open(sys.argv[1], "r+b") as locked:
     while os.path.exists("/proc/%s/fd/0" % sys.argv[2]):
         time.sleep(0.05)
 PYTHON
-    finds 'locks-0, .*: owner [0-9]: (lock|getlock) .*: expected (success|nobody), found (blocked|a lock)'
+    # One that waits for it is never answered.
+    finds '(locks-0, .*: owner [0-9]: (lock|getlock) .*: expected (success|nobody), found (blocked|a lock)|no reply for [0-9]+ s to Tlock, tag [0-9]+, of locks-0)'
 }
 
 test_attribute_that_changes_is_found() {

@@ -54,7 +54,8 @@ daemon='' state_dir=/run/xen9pfsd
 # that of the one before ended.
 start_daemon() {
     [ -e /payload/xen9pfsd ] || { say "no daemon: QEMU is the backend"; return 0; }
-    [ $# -gt 0 ] || set -- --export "$share"
+    # The guests' work makes devices, in the model none, too.
+    [ $# -gt 0 ] || set -- --export "$share" --special-files nodes
     say "xen9pfsd $*"
     [ -z "$LAB_CRASH" ] || export XEN9PFSD_CRASH=$LAB_CRASH
     /payload/xen9pfsd "$@" --log-level "$LAB_LOG" >> /results/daemon.log 2>&1 < /dev/null &

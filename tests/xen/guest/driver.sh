@@ -13,7 +13,7 @@ tee /tmp/daemon.log < /tmp/log | sed 's/^/daemon: /' &
 # shellcheck disable=SC2154
 [ -z "$LAB_CRASH" ] || export XEN9PFSD_CRASH="$LAB_CRASH"
 # shellcheck disable=SC2154
-/lab/xen9pfsd --export /srv/share --log-level "$LAB_LOG" > /tmp/log 2>&1 < /dev/null &
+/lab/xen9pfsd --export /srv/share --special-files nodes --log-level "$LAB_LOG" > /tmp/log 2>&1 < /dev/null &
 daemon=$!
 t announced xs wait 30 libxl/xen-9pfs/state running
 [ $fails = 0 ] || finish
