@@ -86,6 +86,7 @@ int local_setxattr(struct fs *fs, struct fs_node node, const char *name, const v
 
 	if (!local_keeps_xattr(fs, name))
 		return -EOPNOTSUPP;
+	local_keeps_setid(); /* an ACL is a mode, too */
 	ret = LOCAL_SYS(setxattr(local_proc_path(node).text, name, buf, size, flags));
 	if (ret == -EOPNOTSUPP && size == 0 && local_is_acl(name))
 		return 0;

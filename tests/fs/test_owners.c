@@ -749,6 +749,34 @@ static void a_users_write_takes_set_id_bits_away(void)
 	put(&w, node);
 }
 
+/* What a thread did for a user before does not count. */
+static void an_acl_leaves_set_group_id(void)
+{
+	const char *name = "system.posix_acl_access";
+	struct fs_setattr group = {.valid = FS_SET_GID, .gid = 12345};
+	struct fs_node node, other;
+	struct fs_file file, written;
+	struct fs_attr attr;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_PASSTHROUGH});
+	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_EXCL, 0777, ANYBODY, &node, &file, &attr,
+		     NULL));
+	OK(fs_create(w.fs, w.root, "other", O_RDWR | O_EXCL, 0777, ANYBODY, &other, &written, &attr,
+		     NULL));
+	OK(fs_setattr(w.fs, node, file, &group));
+	OK(set_mode(&w, node, 02777));
+	as(&w, 1000);
+	put_text(&w, written, "text", 0);
+	OK(fs_setxattr(w.fs, node, name, acl, sizeof(acl), 0, NULL));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode & S_ISGID, S_ISGID);
+	fs_close(w.fs, file);
+	fs_close(w.fs, written);
+	put(&w, node);
+	put(&w, other);
+}
+
 static void the_host_checks_the_callers_rights(void)
 {
 	const struct fs_cred alice = {1000, 1000}, bob = {1001, 1001};
@@ -989,6 +1017,7 @@ static const struct test tests[] = {
 	{"ids_in_acls_are_the_hosts", ids_in_acls_are_the_hosts_},
 	{"the_host_checks_the_callers_rights", the_host_checks_the_callers_rights},
 	{"a_users_write_takes_set_id_bits_away", a_users_write_takes_set_id_bits_away},
+	{"an_acl_leaves_set_group_id", an_acl_leaves_set_group_id},
 	{"a_forbidden_user_is_not_served", a_forbidden_user_is_not_served},
 	{"prefixed_attributes_mean_nothing_to_the_host",
 	 prefixed_attributes_mean_nothing_to_the_host_},
