@@ -94,24 +94,25 @@ static bool is_known(struct space *space, const struct space_object *object)
 	return known;
 }
 
-static struct space_object *node_object(struct space *space, struct fs_node node)
+static struct space_object *object_at(struct space *space, const struct space_slots *slots,
+				      int32_t id)
 {
 	struct space_object *object;
 
 	pthread_mutex_lock(&space->lock);
-	object = space_at(&space->table.nodes, node.id);
+	object = space_at(slots, id);
 	pthread_mutex_unlock(&space->lock);
 	return object;
 }
 
+static struct space_object *node_object(struct space *space, struct fs_node node)
+{
+	return object_at(space, &space->table.nodes, node.id);
+}
+
 static struct space_object *file_object(struct space *space, struct fs_file file)
 {
-	struct space_object *object;
-
-	pthread_mutex_lock(&space->lock);
-	object = space_at(&space->table.files, file.id);
-	pthread_mutex_unlock(&space->lock);
-	return object;
+	return object_at(space, &space->table.files, file.id);
 }
 
 /* The object of a node that a change is about to alter; space_settle() follows. */

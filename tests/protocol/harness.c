@@ -672,22 +672,6 @@ struct p9_stat stat_at(const char *file, int line, struct conn *c, uint32_t fid)
 	return stat;
 }
 
-struct p9_stat untouched(void)
-{
-	return (struct p9_stat){
-		.type = UINT16_MAX,
-		.dev = UINT32_MAX,
-		.qid = {UINT8_MAX, UINT32_MAX, UINT64_MAX},
-		.mode = UINT32_MAX,
-		.atime = UINT32_MAX,
-		.mtime = UINT32_MAX,
-		.length = UINT64_MAX,
-		.n_uid = UINT32_MAX,
-		.n_gid = UINT32_MAX,
-		.n_muid = UINT32_MAX,
-	};
-}
-
 bool same_str(struct p9_str a, const char *b)
 {
 	return a.text != NULL && a.len == strlen(b) && memcmp(a.text, b, a.len) == 0;

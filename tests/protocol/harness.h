@@ -24,6 +24,7 @@
 #include "common/util.h"
 #include "proto/wire.h"
 #include "tests/lib/test.h"
+#include "tests/lib/untouched.h"
 
 #define MSIZE 65536u /* of session() */
 #define ROOT 0u	     /* the fid that session() attaches */
@@ -191,9 +192,6 @@ void writes_at(const char *file, int line, struct conn *c, uint32_t fid, uint64_
 
 /* Asks again and again: the server learns of a lost connection when it gets to it. */
 bool is_granted_in_the_end(struct conn *c, struct p9_msg lock);
-
-/* A stat that says "leave everything as it is". */
-struct p9_stat untouched(void);
 
 bool same_str(struct p9_str a, const char *b);
 bool same_qid(struct p9_qid a, struct p9_qid b);

@@ -186,8 +186,10 @@ TEST(another_object_of_the_same_path_has_another_generation)
 	host_file(w, "f", "");
 	walk(c, ROOT, 1, "f");
 	second = attr(c, 1);
-	if ((first.valid & P9_GETATTR_GEN) == 0 || first.qid.path != second.qid.path)
-		return;
+	if ((first.valid & P9_GETATTR_GEN) == 0)
+		return test_skip("the file system knows no time of birth");
+	if (first.qid.path != second.qid.path)
+		return test_skip("the file system gave the new object another number");
 	check(first.gen != second.gen);
 	check(first.qid.version != second.qid.version);
 }

@@ -16,6 +16,7 @@
 
 #include "common/util.h"
 #include "tests/lib/test.h"
+#include "tests/lib/untouched.h"
 #include "tests/unit/recover.h"
 
 #define CHAINS 20     /* of random deaths, for each script */
@@ -682,22 +683,6 @@ static struct p9_msg create(const char *name, uint32_t perm, uint8_t mode, const
 {
 	return T(create, .fid = 1, .name = p9_str(name), .perm = perm, .mode = mode,
 		 .extension = p9_str(extension));
-}
-
-static struct p9_stat untouched(void)
-{
-	return (struct p9_stat){
-		.type = UINT16_MAX,
-		.dev = UINT32_MAX,
-		.qid = {UINT8_MAX, UINT32_MAX, UINT64_MAX},
-		.mode = UINT32_MAX,
-		.atime = UINT32_MAX,
-		.mtime = UINT32_MAX,
-		.length = UINT64_MAX,
-		.n_uid = UINT32_MAX,
-		.n_gid = UINT32_MAX,
-		.n_muid = UINT32_MAX,
-	};
 }
 
 static struct p9_msg rename_to(const char *name)
