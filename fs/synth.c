@@ -45,7 +45,7 @@ static ssize_t synth_read(struct fs *fs, struct fs_file file, void *buf, size_t 
 {
 	if (nowait && delay_of(fs, SYNTH_read) > 0)
 		return -EAGAIN;
-	sleep_for(fs, SYNTH_read);
+	sleep_for(fs, nowait ? SYNTH_cached : SYNTH_read);
 	return fs_read(layer_below(fs), file, buf, size, offset, nowait);
 }
 

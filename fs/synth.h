@@ -16,7 +16,8 @@
 #include "fs/fs.h"
 
 /* The slots that can be slow. A read that must not sleep (fs_read() with nowait) does not: with a
- * delay the page cache never has anything. */
+ * delay the page cache never has anything. "cached" makes it sleep all the same, as a thread does
+ * that loses its processor; it means nothing where "read" has a delay. */
 #define SYNTH_KINDS(KIND)                                                                          \
 	KIND(walk)                                                                                 \
 	KIND(lookup)                                                                               \
@@ -26,6 +27,7 @@
 	KIND(open)                                                                                 \
 	KIND(create)                                                                               \
 	KIND(read)                                                                                 \
+	KIND(cached)                                                                               \
 	KIND(write)                                                                                \
 	KIND(fsync)                                                                                \
 	KIND(readdir)                                                                              \

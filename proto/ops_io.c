@@ -144,12 +144,31 @@ int do_read(struct req *req)
 	}
 }
 
+/* Into the two pieces of a place, if the first does not hold it all. */
+static int read_placed(struct req *req)
+{
+	const struct p9_Tread *t = &req->t.Tread;
+	const struct iovec *place = req->place;
+	struct fs *fs = req->session->fs;
+	ssize_t done = fs_read(fs, req->file, place[0].iov_base, place[0].iov_len, t->offset, true);
+	ssize_t more = 0;
+
+	if (done == (ssize_t)place[0].iov_len && place[1].iov_len > 0)
+		more = fs_read(fs, req->file, place[1].iov_base, place[1].iov_len,
+			       t->offset + (uint64_t)done, true);
+	if (more == -EAGAIN)
+		return -EAGAIN;
+	return (int)(more < 0 ? done : done + more);
+}
+
 int do_read_ask(struct req *req)
 {
 	const struct p9_Tread *t = &req->t.Tread;
 
 	if (S_ISDIR(req->node->saved.fs.type))
 		return stat_list_ask(req);
+	if (req->place[0].iov_base != NULL)
+		return read_placed(req);
 	return (int)fs_read(req->session->fs, req->file, p9_data_place(req->out), t->count,
 			    t->offset, req->nowait);
 }

@@ -7,6 +7,9 @@
  *	                                 ▼                                           │
  *executor.answered lane ◄── encode ◄── commit ◄── session_finish() ◄────────────────────────────┘
  *
+ * An ask that is made on the loop at once (req_ask_here()) goes straight on to session_finish(),
+ * and a read may then put its data where the reply is sent from.
+ *
  * Everything but req_ask() and req_reply() belongs to the loop: the one thread that has the
  * session at a time. req_ask() may run anywhere, beside others; it touches its request alone.
  * req_reply() is the only way out of an ask and may be called at any time, from any thread.
@@ -17,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/uio.h>
 
 #include "fs/fs.h"
 #include "proto/saved.h"
@@ -67,6 +71,7 @@ struct req {
 	struct p9_msg t, r;
 	uint8_t *in, *out;
 	uint32_t in_size, out_size;
+	struct iovec place[2]; /* of a read's data, instead of `out`; [0].iov_base NULL: none */
 	uint8_t *text;
 	uint32_t text_room;
 	uint32_t bytes;	 /* of session::bytes */
@@ -114,6 +119,10 @@ void req_note_handle(struct req *req);
  * would have slept (it is not set any more), with REQ_WOULD_WAIT it has to wait for others; give it
  * the patience it may have. Any thread. */
 bool req_ask(struct req *req);
+
+/* The same on the loop, which then does nothing else; may not sleep if the request can help it.
+ * True: req->result is the answer, for session_finish(), on the loop. */
+bool req_ask_here(struct req *req);
 
 /* The request shall not wait for others (any more). Loop. */
 void req_cancel(struct req *req);

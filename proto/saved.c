@@ -43,6 +43,11 @@ static bool xattr_ok(const struct fid_xattr *xattr)
 	       xattr->name[FS_NAME_MAX] == '\0';
 }
 
+static bool has_fids(const struct slot *slot)
+{
+	return slot->state == SLOT_ASKING || slot->state == SLOT_PLACED;
+}
+
 static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lanes, int fd_min)
 {
 	if (slot->state == SLOT_FREE)
@@ -50,7 +55,7 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 	if (slot->state >= SLOT_STATES || slot->lane >= lanes || slot->in_size < P9_HEADER_SIZE ||
 	    slot->in_size > P9_MSIZE_MAX || slot->out_size > P9_MSIZE_MAX)
 		return false;
-	if (slot->state != SLOT_ASKING)
+	if (!has_fids(slot))
 		return true;
 	if (slot->fid > s->fid_used || slot->dfid > s->fid_used || slot->node > s->node_used ||
 	    slot->dnode > s->node_used)
@@ -227,7 +232,7 @@ void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void 
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
 		const struct slot *slot = &saved->slot[i];
 
-		if (slot->state != SLOT_ASKING || slot->flushed)
+		if (!has_fids(slot) || slot->flushed)
 			continue;
 		tell_fid(saved, slot->fid, fn, arg);
 		tell_node(saved, slot->node, fn, arg);

@@ -27,7 +27,7 @@
 #include "fs/fs.h"
 #include "proto/9p.h"
 
-#define SAVED_LAYOUT 2 /* changes with anything below */
+#define SAVED_LAYOUT 3 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -44,6 +44,8 @@ enum slot_state {
 	SLOT_ASKING,  /* its fids are looked up; the driver may have been called */
 	SLOT_SENDING, /* the reply is here, its change is made */
 	SLOT_PUTTING, /* the reply is going into the ring, at position `at` */
+	SLOT_PLACED,  /* the same of a reply that stands nowhere else: if it did not come to that,
+			 the request is asked again */
 	SLOT_STATES,
 };
 
@@ -54,7 +56,7 @@ struct slot {
 	uint64_t order; /* of arrival in the session */
 	uint32_t at;
 	uint32_t in_size, out_size;
-	uint32_t fid, dfid, node, dnode; /* from SLOT_ASKING on */
+	uint32_t fid, dfid, node, dnode; /* in SLOT_ASKING and SLOT_PLACED */
 	uint8_t flushed;		 /* nobody waits for the reply: never run again, no reply */
 	uint8_t deaths;			 /* processes that crashed in it */
 	struct fs_intent intent;

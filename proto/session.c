@@ -220,6 +220,12 @@ void session_putting(struct req *req, uint32_t at)
 	saved_set(&req->slot->state, SLOT_PUTTING);
 }
 
+void session_placed(struct req *req, uint32_t at)
+{
+	req->slot->at = at;
+	saved_set(&req->slot->state, SLOT_PLACED);
+}
+
 /* Drops what the request still holds: references, and whatever commit did not move. */
 static void req_release(struct req *req)
 {
@@ -571,7 +577,8 @@ static int ask(struct req *req)
 	return req_flushed(req) ? -EINTR : req->op->ask(req);
 }
 
-bool req_ask(struct req *req)
+/* False: it has to be made once more. */
+static bool make_ask(struct req *req)
 {
 	int result;
 
@@ -588,8 +595,46 @@ bool req_ask(struct req *req)
 		return false;
 	}
 	CRASH_POINT();
-	req_reply(req, result);
+	req->result = result;
 	return true;
+}
+
+bool req_ask(struct req *req)
+{
+	if (!make_ask(req))
+		return false;
+	req_reply(req, req->result);
+	return true;
+}
+
+/* For the data of a file, a place where the reply goes, if there is one. */
+static void find_place(struct req *req)
+{
+	struct lane *lane = req->lane;
+
+	if ((req->op->flags & OP_TRIES) == 0 || req->regains || lane->place == NULL ||
+	    req->fid->saved.kind != FID_FILE)
+		return;
+	if (!lane->place(lane, P9_READ_HEADER, req->t.Tread.count, req->place))
+		req->place[0].iov_base = NULL;
+}
+
+static void give_place_back(struct req *req)
+{
+	if (req->place[0].iov_base == NULL)
+		return;
+	req->place[0].iov_base = NULL;
+	req->lane->give_back(req->lane);
+}
+
+bool req_ask_here(struct req *req)
+{
+	req->nowait = (req->op->flags & OP_TRIES) != 0;
+	find_place(req);
+	if (make_ask(req))
+		return true;
+	give_place_back(req);
+	return false;
 }
 
 void req_reply(struct req *req, int result)
@@ -685,6 +730,12 @@ static void tell_shortage(struct session *session)
 	session->short_of_files = true;
 }
 
+/* Does the reply stand where it goes, but for its header? */
+static bool is_placed(const struct req *req)
+{
+	return req->place[0].iov_base != NULL && req->r.type == P9_Rread;
+}
+
 /* The handler's part of the change, if the request succeeded, and the reply. 0, or what the handler
  * wants instead (OP_AGAIN, ...). */
 static int commit(struct req *req)
@@ -704,7 +755,9 @@ static int commit(struct req *req)
 	if (req->r.type != req->t.type + 1)
 		change_drop(req);
 	trace(">", &req->r);
-	change_make(req);
+	/* One that is placed changes nothing, and is asked again rather than sent. */
+	if (!is_placed(req))
+		change_make(req);
 	return 0;
 }
 
@@ -788,6 +841,12 @@ void session_finish(struct req *req)
 	if (instead == OP_LEAVES) {
 		leave(req);
 		return;
+	}
+	if (instead == 0 && is_placed(req)) {
+		req->lane->send_placed(req->lane, req);
+		instead = OP_DROPS;
+	} else {
+		give_place_back(req);
 	}
 	if (instead == OP_DROPS)
 		saved_set(&req->slot->state, SLOT_FREE);
@@ -893,12 +952,10 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 		lane->retake(lane, slot->at, slot->in_size);
 		saved_set(&slot->state, SLOT_TAKEN);
 	}
-	if (slot->state == SLOT_PUTTING) {
-		if (lane->was_put(lane, slot->at))
-			saved_set(&slot->state, SLOT_FREE);
-		else
-			saved_set(&slot->state, SLOT_SENDING);
-	}
+	if (slot->state == SLOT_PUTTING)
+		saved_set(&slot->state, lane->was_put(lane, slot->at) ? SLOT_FREE : SLOT_SENDING);
+	if (slot->state == SLOT_PLACED)
+		saved_set(&slot->state, lane->was_put(lane, slot->at) ? SLOT_FREE : SLOT_ASKING);
 	if (slot->flushed)
 		saved_set(&slot->state, SLOT_FREE);
 	if (slot->state == SLOT_FREE)

@@ -35,6 +35,15 @@ struct lane {
 	/* A request of this lane is over, in whatever way: there is room for another. Loop. */
 	void (*released)(struct lane *lane);
 
+	/* Replies whose data is written where they go; NULL: there are none. place(), loop: where
+	 * `size` bytes behind a header of `header` bytes would be written now, in one piece or two
+	 * (the second may be empty); false: nowhere. Nothing else is sent on the lane until the
+	 * place is given back (any thread) or the reply sent, which has its header in req->out and
+	 * req->out_size bytes in all; the request stays the session's. */
+	bool (*place)(struct lane *lane, uint32_t header, uint32_t size, struct iovec place[2]);
+	void (*give_back)(struct lane *lane);
+	void (*send_placed)(struct lane *lane, struct req *req);
+
 	/* The rest is asked of a predecessor's requests only (session_recover()); loop. */
 	uint32_t number;
 	/* A message of `size` bytes that began at position `at` was copied: see that the transport
@@ -110,10 +119,12 @@ struct req *session_request(struct session *session, struct lane *lane, uint32_t
 void session_taking(struct req *req, uint32_t at);
 void session_receive(struct req *req);
 
-/* A lane with positions calls session_putting() before it puts the reply at `at`. */
+/* A lane with positions calls session_putting() before it puts the reply at `at`;
+ * session_placed(), before it puts one that stands there already. */
 void session_finish(struct req *req);
 void session_give_up(struct req *req); /* whoever waits for the end of its ask waits no longer */
 void session_putting(struct req *req, uint32_t at);
+void session_placed(struct req *req, uint32_t at);
 void session_sent(struct req *req);
 
 /* ---- for handlers and change.c ---- */

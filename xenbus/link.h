@@ -78,7 +78,8 @@ int link_notify(struct link *link, uint32_t port);
 /* Readable when a port is pending. */
 int link_fd(const struct link *link);
 
-/* Takes one pending port, which stays masked until link_unmask(); -EAGAIN when there is none. */
+/* Takes one pending port, which stays masked until link_unmask(); -EAGAIN when there is none. What
+ * comes while it is masked is pending then. */
 int link_pending(struct link *link);
 int link_unmask(struct link *link, uint32_t port);
 

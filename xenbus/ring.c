@@ -125,6 +125,11 @@ int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, 
 	return 0;
 }
 
+bool ring_offers(const struct ring *ring)
+{
+	return load_once(ring->take_prod) != ring->own->cons;
+}
+
 int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
 {
 	uint32_t available = load_once(ring->take_prod) - ring->own->cons;
@@ -168,26 +173,60 @@ bool ring_retake(struct ring *ring, uint32_t at, uint32_t size)
 	return true;
 }
 
-int ring_put(struct ring *ring, const void *buf, uint32_t size)
+/* 0 when `size` bytes can be put now, as ring_put() says. */
+static int make_room(const struct ring *ring, uint32_t size)
 {
-	uint32_t prod = ring->own->prod, used;
+	uint32_t used;
 
 	if (size > ring->half)
 		return -EMSGSIZE;
-	used = prod - load_once(ring->put_cons);
+	used = ring->own->prod - load_once(ring->put_cons);
 	if (used > ring->half)
 		return -EPROTO;
 	if (ring->half - used < size)
 		return -EAGAIN;
-
 	/* Nothing is written over before the peer was seen to be done with it. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	copy_in(ring, prod, buf, size);
-	/* Private first: the other way around, a peer that is quick has consumed the message before
-	 * a successor finds that it was put, and there is no way back. */
-	store_once(&ring->own->prod, prod + size);
-	store_once(ring->put_prod, prod + size);
 	return 0;
+}
+
+/* Private first: the other way around, a peer that is quick has consumed the message before a
+ * successor finds that it was put, and there is no way back. */
+static void publish(struct ring *ring, uint32_t size)
+{
+	uint32_t prod = ring->own->prod + size;
+
+	store_once(&ring->own->prod, prod);
+	store_once(ring->put_prod, prod);
+}
+
+int ring_put(struct ring *ring, const void *buf, uint32_t size)
+{
+	int err = make_room(ring, size);
+
+	if (err < 0)
+		return err;
+	copy_in(ring, ring->own->prod, buf, size);
+	publish(ring, size);
+	return 0;
+}
+
+int ring_place(const struct ring *ring, uint32_t header, uint32_t size, struct iovec place[2])
+{
+	uint32_t at = ring->own->prod + header, first = until_wrap(ring, at, size);
+	int err = size > ring->half ? -EMSGSIZE : make_room(ring, header + size);
+
+	if (err < 0)
+		return err;
+	place[0] = (struct iovec){ring->put_data + (at & (ring->half - 1)), first};
+	place[1] = (struct iovec){ring->put_data, size - first};
+	return 0;
+}
+
+void ring_put_placed(struct ring *ring, const void *buf, uint32_t header, uint32_t size)
+{
+	copy_in(ring, ring->own->prod, buf, header);
+	publish(ring, size);
 }
 
 bool ring_was_put(const struct ring *ring, uint32_t at)

@@ -24,6 +24,7 @@
  *   put:  1. the record says "being put", with `at` = own->prod
  *         2. ring_put()
  *         3. the record says "done"
+ *     (or 1. the message is written into its place, 2. as above, 3. ring_put_placed(), 4. as above)
  *     The successor asks ring_was_put(): true: step 3 is missing; false: step 2 once more. The
  *     same bytes at the same place, which the peer has not been told of, do no harm.
  *
@@ -35,6 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define RING_PAGE_SIZE 4096 /* of the protocol, whatever the pages of the host are */
 #define RING_ORDER_MIN 1
@@ -95,6 +97,9 @@ int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, vo
 int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
 		unsigned order, struct ring_saved *own);
 
+/* Has the peer published anything, whole or not, that was not taken yet? */
+bool ring_offers(const struct ring *ring);
+
 /* The next message that the peer has published whole. */
 struct ring_message {
 	uint8_t header[RING_HEADER_SIZE];
@@ -122,6 +127,16 @@ bool ring_retake(struct ring *ring, uint32_t at, uint32_t size);
  * enough room now (nothing was put); -EPROTO: impossible index; -EMSGSIZE: more than
  * ring_half(). The peer has to be notified some time after. */
 int ring_put(struct ring *ring, const void *buf, uint32_t size);
+
+/* Where the `size` bytes that follow the first `header` ones of the next message would stand: in
+ * one piece, or in two when they wrap around; a piece without bytes has length 0. Nothing is put,
+ * and there is room for all of it. Errors as those of ring_put(). */
+int ring_place(const struct ring *ring, uint32_t header, uint32_t size, struct iovec place[2]);
+
+/* Publishes a message of `size` bytes (no more than there was room for) that was written into that
+ * place, but for its first bytes, which are copied: `buf`, `header` of them. Since ring_place()
+ * nothing was put. */
+void ring_put_placed(struct ring *ring, const void *buf, uint32_t header, uint32_t size);
 
 /* Has the peer taken everything that was put before position `end`? */
 bool ring_consumed(const struct ring *ring, uint32_t end);

@@ -90,12 +90,8 @@ static void serve(struct engine *e, const uint8_t *bytes, uint32_t size)
 	session_receive(req);
 	while ((req = STAILQ_FIRST(&e->ready)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->ready, link);
-		req->nowait = (req->op->flags & OP_TRIES) != 0;
-		while (!req_ask(req))
-			req->nowait = false;
-	}
-	while ((req = STAILQ_FIRST(&e->answered)) != NULL) {
-		STAILQ_REMOVE_HEAD(&e->answered, link);
+		while (!req_ask_here(req))
+			;
 		session_finish(req);
 	}
 }

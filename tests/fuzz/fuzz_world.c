@@ -355,8 +355,9 @@ void fuzz_world_ask(struct fuzz_world *world, unsigned which, bool nowait)
 
 	if (req == NULL)
 		return;
-	req->nowait = nowait && (req->op->flags & OP_TRIES) != 0;
-	if (!req_ask(req))
+	if (nowait && req_ask_here(req))
+		session_finish(req);
+	else if (!req_ask(req))
 		FUZZ_CHECK(req_ask(req));
 }
 
@@ -378,6 +379,49 @@ static void lane_send(struct lane *lane, struct req *req)
 static void lane_released(struct lane *lane)
 {
 	(void)lane;
+}
+
+static bool lane_place(struct lane *lane, uint32_t header, uint32_t size, struct iovec place[2])
+{
+	struct fuzz_lane *l = container_of(lane, struct fuzz_lane, lane);
+
+	FUZZ_CHECK(!l->placing && header + size <= FUZZ_MSIZE);
+	if (!STAILQ_EMPTY(&l->unsent))
+		return false;
+	/* The pieces are elsewhere, so that none can be taken for the other. */
+	place[0] = (struct iovec){l->place + size - size / 3, size / 3};
+	place[1] = (struct iovec){l->place, size - size / 3};
+	l->placing = true;
+	return true;
+}
+
+static void lane_give_back(struct lane *lane)
+{
+	struct fuzz_lane *l = container_of(lane, struct fuzz_lane, lane);
+
+	FUZZ_CHECK(l->placing);
+	l->placing = false;
+}
+
+static void lane_send_placed(struct lane *lane, struct req *req)
+{
+	struct fuzz_lane *l = container_of(lane, struct fuzz_lane, lane);
+	struct fuzz_world *world = container_of(l, struct fuzz_world, lane[lane->number]);
+	const struct iovec *place = req->place;
+	uint32_t size = req->out_size - P9_READ_HEADER, first = (uint32_t)place[0].iov_len;
+	uint8_t bytes[FUZZ_MSIZE];
+
+	lane_give_back(lane);
+	FUZZ_CHECK(req->out_size <= FUZZ_MSIZE && size <= first + place[1].iov_len);
+	if (first > size)
+		first = size;
+	memcpy(bytes, req->out, P9_READ_HEADER);
+	memcpy(bytes + P9_READ_HEADER, place[0].iov_base, first);
+	memcpy(bytes + P9_READ_HEADER + first, place[1].iov_base, size - first);
+	session_placed(req, l->put);
+	if (!world->deaf)
+		hear(world, bytes, req->out_size);
+	l->put += req->out_size;
 }
 
 static void lane_retake(struct lane *lane, uint32_t at, uint32_t size)
@@ -503,6 +547,9 @@ struct fuzz_world *fuzz_world_open(bool local, bool readonly)
 			.released = lane_released,
 			.number = i,
 			.retake = lane_retake,
+			.place = lane_place,
+			.give_back = lane_give_back,
+			.send_placed = lane_send_placed,
 			.was_put = lane_was_put,
 		};
 		w->lanes[i] = &w->lane[i].lane;

@@ -16,7 +16,9 @@
 struct fuzz_lane {
 	struct lane lane;
 	struct req_queue unsent;
-	uint32_t taken, put; /* positions */
+	uint32_t taken, put;	   /* positions */
+	uint8_t place[FUZZ_MSIZE]; /* of the data of a reply, if */
+	bool placing;
 };
 
 /* What the client may be told of a tag. */

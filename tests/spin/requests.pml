@@ -11,8 +11,8 @@
  * a count of them.
  *
  * What they send. 1 and 3 change a file and a fid, and cannot be repeated: the second time they say
- * EEXIST. 2 is a third one of that kind or a Tflush of 1, sent at any time. After an Rflush 3 has
- * the tag of 1.
+ * EEXIST. 2 is a third one of that kind, or a read, or a Tflush of 1, sent at any time. After an
+ * Rflush 3 has the tag of 1.
  *
  * The way of a slot, store by store, and what a successor does that finds it there:
  *	take	record with `at`; TAKEN; private cons; shared out_cons; ASKING
@@ -23,6 +23,9 @@
  *		redo_slot: apply again, before any ask begins.
  *	put	`at`; PUTTING; bytes; private prod; shared in_prod; FREE; in the order of commits
  *		PUTTING: FREE if private prod has left `at`; else as SENDING.
+ *	place	(a read, when no reply waits, in place of commit and put) the bytes, while ASKING; `at`;
+ *		PLACED; private prod; shared in_prod; FREE
+ *		PLACED: FREE if private prod has left `at`; else as ASKING.
  * A Tflush finds a slot that is not committed and marks it in its redo record: that slot is freed
  * when its ask has come back, or by the successor. A slot that is committed is answered, before the
  * Rflush is.
@@ -42,6 +45,8 @@
  *	-DFLUSH_APART	the flushed slot is marked after its Tflush is committed
  *	-DFLUSH_LATE	a Tflush takes the reply of a slot that is committed
  *	-DANY_ORDER	replies are put in any order
+ *	-DPLACED_IS_PUTTING	a successor looks for a reply that was placed where others stand
+ *	-DPLACED_LATE	PLACED is stored after the private index
  */
 
 #ifndef CRASHES
@@ -57,6 +62,7 @@
 #define ASKING 2
 #define SENDING 3
 #define PUTTING 4
+#define PLACED 5
 /* Intents. */
 #define NEW 0
 #define BEGUN 1
@@ -107,7 +113,7 @@ bool owed = false; /* an event, at the end of the round */
 bool made[4];
 
 /* For the checks only. */
-bool with_flush = false;
+bool with_flush = false, with_read = false;
 byte tag_of[4];
 bool sent[4], answered[4];
 byte calls[4], commits[4];
@@ -117,6 +123,7 @@ bool hit = false; /* the Tflush found its request */
 bool hit_before; /* and its worker is dead */
 
 #define is_flush(id) ((id) == 2 && with_flush)
+#define is_read(id) ((id) == 2 && with_read)
 
 /* ---- the guest ---- */
 
@@ -138,7 +145,7 @@ inline receive()
 		assert(got < ERROR);
 		assert(sent[got] && !answered[got]);
 		assert(commits[got] == 1);
-		assert(is_flush(got) || calls[got] == 1);
+		assert(is_flush(got) || is_read(got) || calls[got] == 1);
 		assert(got != 1 || !rflushed);
 		answered[got] = true;
 		if
@@ -162,6 +169,7 @@ active proctype guest()
 
 	if
 	:: with_flush = true
+	:: with_read = true
 	:: skip
 	fi;
 	send(1, 1);
@@ -193,7 +201,7 @@ end:	do
 	   }
 	:: atomic {
 		thread[me] == CALL ->
-		failed[me] = made[slot[me].id] && !again[me];
+		failed[me] = made[slot[me].id] && !again[me] && !is_read(slot[me].id);
 		if
 		:: !made[slot[me].id] -> calls[slot[me].id]++
 		:: else
@@ -295,7 +303,7 @@ inline commit()
 	:: is_flush(slot[s].id) -> find_old()
 	:: else
 	fi;
-	redo_fid = (is_flush(slot[s].id) -> 0 : slot[s].id);
+	redo_fid = (is_flush(slot[s].id) || is_read(slot[s].id) -> 0 : slot[s].id);
 	redo_seq = next_seq;
 	d_step {
 		redo_slot = s + 1;
@@ -316,11 +324,37 @@ inline commit()
 	todo = true
 }
 
+#define reply(s) (slot[s].id + (slot[s].error -> ERROR : 0))
+
+#define in_room (prod - in_cons < IN_SIZE)
+
+/* A reply that was written where it goes. */
+inline place()
+{
+	in_ring[prod % IN_SIZE] = reply(s);
+#ifndef PLACED_LATE
+	slot[s].at = prod;
+	slot[s].state = PLACED;
+#endif
+	d_step { prod++; commits[slot[s].id]++ }
+#ifdef PLACED_LATE
+	slot[s].at = prod - 1;
+	slot[s].state = PLACED;
+#endif
+	in_prod = prod;
+	release(s);
+	owed = true;
+	todo = true
+}
+
+#define none_waits (slot[0].state != SENDING && slot[1].state != SENDING)
+
 /* The ask of slot `s` has come back, or it needs none. */
 inline finish()
 {
 	if
 	:: slot[s].flushed -> release(s); todo = true
+	:: !slot[s].flushed && is_read(slot[s].id) && none_waits && in_room -> place()
 	:: else -> commit()
 	fi
 }
@@ -354,8 +388,6 @@ inline take()
 	advance();
 	begin()
 }
-
-#define reply(s) (slot[s].id + (slot[s].error -> ERROR : 0))
 
 inline put()
 {
@@ -393,7 +425,6 @@ inline send_reply()
 #define first(s, o) (slot[s].state == SENDING && \
 		     (slot[o].state != SENDING || slot[s].seq < slot[o].seq))
 #endif
-#define in_room (prod - in_cons < IN_SIZE)
 
 inline round()
 {
@@ -407,7 +438,8 @@ inline round()
 		if
 		:: owed -> front_event = true; owed = false
 		:: else
-		fi
+		fi;
+		back_masked = false
 	fi
 }
 
@@ -424,6 +456,14 @@ inline settle()
 		set_state(s, ASKING)
 	:: slot[s].state == PUTTING && slot[s].at == prod -> set_state(s, SENDING)
 	:: slot[s].state == PUTTING && slot[s].at != prod -> release(s)
+#ifdef PLACED_IS_PUTTING
+	:: slot[s].state == PLACED && slot[s].at == prod ->
+		slot[s].error = true; /* whatever stands there */
+		set_state(s, SENDING)
+#else
+	:: slot[s].state == PLACED && slot[s].at == prod -> set_state(s, ASKING)
+#endif
+	:: slot[s].state == PLACED && slot[s].at != prod -> release(s)
 	:: else
 	fi
 }
@@ -476,9 +516,7 @@ end_serve:
 	do
 	:: todo -> round()
 	:: !todo && back_event && !back_masked ->
-		d_step { back_event = false; back_masked = true }
-		back_masked = false;
-		todo = true
+		d_step { back_event = false; back_masked = true; todo = true }
 	:: thread[0] == BACK -> s = 0; thread[0] = IDLE; finish()
 	:: thread[1] == BACK -> s = 1; thread[1] = IDLE; finish()
 	od

@@ -41,6 +41,7 @@ enum pace {
 	PACE_REVERSED,	  /* the same, the last one first */
 	PACE_LAGGING,	  /* each is over when the next one has been taken */
 	PACE_LATE_PUT,	  /* each is taken, asked and finished; at last all replies are put */
+	PACE_HERE,	  /* each is asked on the loop: what is read is put where it is written */
 };
 
 struct world_lane {

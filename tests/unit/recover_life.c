@@ -26,6 +26,7 @@ struct life_lane {
 	struct lane lane;
 	struct world_lane *world;
 	struct req_queue unsent;
+	bool placing;
 };
 
 struct life {
@@ -80,6 +81,19 @@ static void ask_waiting(struct life *life)
 static void ask_all(struct life *life)
 {
 	ask_older(life, 0);
+}
+
+static void ask_all_here(struct life *life)
+{
+	struct req *req;
+
+	while ((req = STAILQ_FIRST(&life->ready)) != NULL) {
+		STAILQ_REMOVE_HEAD(&life->ready, link);
+		if (req_ask_here(req))
+			session_finish(req);
+		else
+			STAILQ_INSERT_TAIL(&life->waiting, req, link);
+	}
 }
 
 static void finish_all(struct life *life)
@@ -140,6 +154,43 @@ static void lane_retake(struct lane *lane, uint32_t at, uint32_t size)
 static bool lane_was_put(struct lane *lane, uint32_t at)
 {
 	return container_of(lane, struct life_lane, lane)->world->put != at;
+}
+
+static bool lane_place(struct lane *lane, uint32_t header, uint32_t size, struct iovec place[2])
+{
+	struct life_lane *l = container_of(lane, struct life_lane, lane);
+	uint32_t at = l->world->put + header;
+
+	CHECK(STAILQ_EMPTY(&l->unsent) && !l->placing);
+	if (size > LANE_BYTES - at)
+		return false;
+	place[0] = (struct iovec){l->world->out + at, size / 2};
+	place[1] = (struct iovec){l->world->out + at + size / 2, size - size / 2};
+	l->placing = true;
+	return true;
+}
+
+static void lane_give_back(struct lane *lane)
+{
+	struct life_lane *l = container_of(lane, struct life_lane, lane);
+
+	CHECK(l->placing);
+	l->placing = false;
+}
+
+static void lane_send_placed(struct lane *lane, struct req *req)
+{
+	struct life_lane *l = container_of(lane, struct life_lane, lane);
+	struct world_lane *w = l->world;
+
+	lane_give_back(lane);
+	session_placed(req, w->put);
+	CRASH_POINT();
+	memcpy(w->out + w->put, req->out, P9_READ_HEADER);
+	w->put += req->out_size;
+	CRASH_POINT();
+	/* Nobody looks there again. */
+	memset(req->out, 0xee, req->out_size);
 }
 
 static void put(struct life_lane *lane, struct req *req)
@@ -224,6 +275,10 @@ static void settle(struct life *life, enum pace pace)
 	case PACE_LATE_PUT:
 		ask_and_finish(life);
 		break;
+	case PACE_HERE:
+		ask_all_here(life);
+		put_all(life);
+		break;
 	case PACE_TOGETHER:
 		break;
 	}
@@ -263,6 +318,9 @@ static struct life *life_new(void)
 		life->lane[i].lane = (struct lane){
 			.send = lane_send,
 			.released = lane_released,
+			.place = lane_place,
+			.give_back = lane_give_back,
+			.send_placed = lane_send_placed,
 			.number = i,
 			.retake = lane_retake,
 			.was_put = lane_was_put,

@@ -229,6 +229,24 @@ static void read_file(void)
 	prove();
 }
 
+static void read_in_place(void)
+{
+	lopen(1, "f", O_RD);
+	act(PACE_HERE);
+	does(T(read, .fid = 1, .offset = 3, .count = 100));
+	prove();
+}
+
+static void read_in_place_of_nothing(void)
+{
+	lopen(1, "f", O_RD);
+	lopen(2, "f", 1); /* for writing */
+	act(PACE_HERE);
+	does(T(read, .fid = 1, .offset = 1000, .count = 100));
+	fails(EBADF, T(read, .fid = 2, .offset = 0, .count = 100));
+	prove();
+}
+
 static void write_file(void)
 {
 	lopen(1, "f", O_RDWR_);
@@ -1027,6 +1045,8 @@ static const struct script single[] = {
 	{"lcreate_of_what_exists", lcreate_of_what_exists, false},
 	{"lcreate_exclusive_of_what_exists", lcreate_exclusive_of_what_exists, false},
 	{"read_file", read_file, false},
+	{"read_in_place", read_in_place, false},
+	{"read_in_place_of_nothing", read_in_place_of_nothing, false},
 	{"write_file", write_file, false},
 	{"append", append, false},
 	{"write_without_right", write_without_right, false},
@@ -1207,6 +1227,20 @@ static void parked_behind_a_fid_that_is_clunked(void)
 	does(T(lopen, .fid = 1));
 	fails(EBADF, T(lopen, .fid = 1));
 	does(T(clunk, .fid = 1));
+	prove();
+}
+
+static void reads_in_place_among_others(void)
+{
+	lopen(1, "f", O_RDWR_);
+	act(PACE_HERE);
+	does(T(read, .fid = 1, .count = 100));
+	does(write_at(1, 0, "other"));
+	does(T(read, .fid = 1, .count = 3));
+	does(T(statfs, .fid = 0));
+	does(T(read, .fid = 1, .offset = 2, .count = 100));
+	does(T(clunk, .fid = 1));
+	fails(EBADF, T(read, .fid = 1, .count = 100));
 	prove();
 }
 
@@ -1483,6 +1517,7 @@ static const struct script several[] = {
 	{"parked_requests", parked_requests, false},
 	{"parked_listings", parked_listings, false},
 	{"parked_behind_a_fid_that_is_clunked", parked_behind_a_fid_that_is_clunked, false},
+	{"reads_in_place_among_others", reads_in_place_among_others, false},
 	{"read_of_a_clunked_fid", read_of_a_clunked_fid, false},
 	{"write_of_a_fid_removed_meanwhile", write_of_a_fid_removed_meanwhile, false},
 	{"flush_of_an_asked_request", flush_of_an_asked_request, false},

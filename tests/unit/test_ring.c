@@ -186,6 +186,94 @@ static void a_message_may_fill_the_ring(void)
 	bench_close(&bench);
 }
 
+/* Writes a message into the place of one of `room` bytes, and publishes `size` of them. */
+static void put_placed(struct ring *ring, uint32_t room, uint32_t size, uint32_t seed)
+{
+	const uint32_t header = 11;
+	struct iovec place[2];
+	uint8_t buf[HALF];
+
+	make_message(buf, size, seed);
+	CU_ASSERT_EQUAL_FATAL(ring_place(ring, header, room - header, place), 0);
+	CU_ASSERT_EQUAL(place[0].iov_len + place[1].iov_len, room - header);
+	memset(place[0].iov_base, 0xee, place[0].iov_len);
+	memset(place[1].iov_base, 0xee, place[1].iov_len);
+	for (uint32_t i = header; i < size; i++) {
+		size_t at = i - header;
+		const struct iovec *piece = &place[at >= place[0].iov_len];
+
+		at -= piece == place ? 0 : place[0].iov_len;
+		((uint8_t *)piece->iov_base)[at] = buf[i];
+	}
+	ring_put_placed(ring, buf, header, size);
+}
+
+static void a_reply_may_be_written_where_it_goes(void)
+{
+	for (uint32_t before = 0; before < 64; before++) {
+		struct bench bench;
+
+		bench_open_at(&bench, 0, 3 * HALF - before);
+		expect_put(&bench.back, 7, 1);
+		put_placed(&bench.back, 40, 40, 2);
+		put_placed(&bench.back, HALF - 7 - 40, 23, 3);
+		put_placed(&bench.back, 11, 11, 4);
+		expect_put(&bench.back, 30, 5);
+		expect_take(&bench.front, 7, 1);
+		expect_take(&bench.front, 40, 2);
+		expect_take(&bench.front, 23, 3);
+		expect_take(&bench.front, 11, 4);
+		expect_take(&bench.front, 30, 5);
+		expect_none(&bench.front);
+		bench_close(&bench);
+	}
+}
+
+static void what_is_written_and_not_published_is_not_there(void)
+{
+	struct iovec place[2];
+	struct bench bench;
+
+	bench_open(&bench);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, 100, place), 0);
+	memset(place[0].iov_base, 0xee, 100);
+	expect_none(&bench.front);
+	CU_ASSERT(!ring_was_put(&bench.back, 0));
+	expect_put(&bench.back, 50, 1);
+	expect_take(&bench.front, 50, 1);
+	bench_close(&bench);
+}
+
+static void there_is_no_place_without_room(void)
+{
+	struct iovec place[2];
+	struct bench bench;
+
+	bench_open(&bench);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, HALF - 11, place), 0);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, HALF - 10, place), -EMSGSIZE);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, UINT32_MAX - 10, place), -EMSGSIZE);
+	expect_put(&bench.back, 100, 1);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, HALF - 111, place), 0);
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, HALF - 110, place), -EAGAIN);
+	bench.page->in_cons = 101;
+	CU_ASSERT_EQUAL(ring_place(&bench.back, 11, 1, place), -EPROTO);
+	bench_close(&bench);
+}
+
+static void what_is_offered_is_seen(void)
+{
+	struct bench bench;
+
+	bench_open(&bench);
+	CU_ASSERT(!ring_offers(&bench.back));
+	expect_put(&bench.front, 50, 1);
+	CU_ASSERT(ring_offers(&bench.back));
+	expect_take(&bench.back, 50, 1);
+	CU_ASSERT(!ring_offers(&bench.back));
+	bench_close(&bench);
+}
+
 static void a_full_ring_takes_nothing(void)
 {
 	uint8_t buf[RING_HEADER_SIZE];
@@ -920,6 +1008,11 @@ static const struct test tests[] = {
 	{"header_wraps_at_every_byte", header_wraps_at_every_byte},
 	{"indices_wrap_at_32_bits", indices_wrap_at_32_bits},
 	{"a_message_may_fill_the_ring", a_message_may_fill_the_ring},
+	{"a_reply_may_be_written_where_it_goes", a_reply_may_be_written_where_it_goes},
+	{"what_is_written_and_not_published_is_not_there",
+	 what_is_written_and_not_published_is_not_there},
+	{"there_is_no_place_without_room", there_is_no_place_without_room},
+	{"what_is_offered_is_seen", what_is_offered_is_seen},
 	{"a_full_ring_takes_nothing", a_full_ring_takes_nothing},
 	{"what_cannot_ever_fit_is_refused", what_cannot_ever_fit_is_refused},
 	{"a_part_of_a_message_waits", a_part_of_a_message_waits},
