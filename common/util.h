@@ -27,6 +27,16 @@ static inline void cleanup_free(void *ptr)
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
 #define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
 
+/* Tells the processor that this is a loop around a look at memory. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static inline int take_fd(int *fd)
 {
 	int taken = *fd;

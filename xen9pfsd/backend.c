@@ -42,6 +42,7 @@ static void describe_share(struct backend *b)
 	start->devid = b->devid;
 	start->log_level = b->env->config->log_level;
 	start->standby = b->env->config->standby;
+	start->polling = b->env->config->polling;
 	snprintf(start->bus, sizeof(start->bus), "%s", b->env->config->bus);
 }
 

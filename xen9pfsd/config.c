@@ -26,6 +26,8 @@
 #define OPTION_SHARE 0x100
 #define OPTION_STATE_DIR 0x101
 #define OPTION_STANDBY 0x102
+#define OPTION_POLLING 0x103
+#define OPTION_LAST OPTION_POLLING
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -113,14 +115,24 @@ static int set_state_dir(struct reading *r, const char *value)
 	return 0;
 }
 
-static int set_standby(struct reading *r, const char *value)
+static int set_flag(struct reading *r, const char *name, const char *value, bool *flag)
 {
 	bool yes = strcmp(value, "true") == 0;
 
 	if (!yes && strcmp(value, "false") != 0)
-		return complain(r, "standby \"%s\" is neither true nor false", value);
-	r->config->standby = yes;
+		return complain(r, "%s \"%s\" is neither true nor false", name, value);
+	*flag = yes;
 	return 0;
+}
+
+static int set_standby(struct reading *r, const char *value)
+{
+	return set_flag(r, "standby", value, &r->config->standby);
+}
+
+static int set_polling(struct reading *r, const char *value)
+{
+	return set_flag(r, "polling", value, &r->config->polling);
 }
 
 static int set_log_level(struct reading *r, const char *value)
@@ -314,6 +326,8 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	if (err == 0)
 		err = set_list(r, cfg, "standby", set_standby);
 	if (err == 0)
+		err = set_list(r, cfg, "polling", set_polling);
+	if (err == 0)
 		err = set_list(r, cfg, "log-level", set_log_level);
 	if (err == 0)
 		err = take_exports(r, cfg);
@@ -354,6 +368,7 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("bus", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("state-dir", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("standby", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("polling", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("log-level", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
@@ -399,6 +414,8 @@ static const struct argp_option options[] = {
 	 "Where sessions stand that outlive the daemon (/run/xen9pfsd)", 0},
 	{"standby", OPTION_STANDBY, "true|false", OPTION_ARG_OPTIONAL,
 	 "A second worker for each share, so that the pause is shorter when one dies", 0},
+	{"polling", OPTION_POLLING, "true|false", 0,
+	 "A share that is busy looks for requests for a moment before it sleeps (true)", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
 	{"share", OPTION_SHARE, "DOMID/DEVID", OPTION_HIDDEN, NULL, 0},
 	{0},
@@ -425,6 +442,8 @@ static int take_option(struct reading *r, int key, char *arg)
 		return set_state_dir(r, arg);
 	case OPTION_STANDBY:
 		return set_standby(r, arg != NULL ? arg : "true");
+	case OPTION_POLLING:
+		return set_polling(r, arg);
 	case OPTION_SHARE:
 		r->config->share = true;
 		return 0;
@@ -470,7 +489,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		err = pass->file_only ? read_file(pass->reading, arg) : 0;
 	else if (key == ARGP_KEY_ARG && !pass->file_only && !take_word(pass->reading->config, arg))
 		argp_error(state, "unexpected argument \"%s\"", arg);
-	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_STANDBY) ||
+	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_LAST) ||
 		 export_args_name(key) != NULL)
 		err = pass->file_only ? 0 : take_option(pass->reading, key, arg);
 	else if (key != ARGP_KEY_ARG)
@@ -498,6 +517,7 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 	*config = (struct config){
 		.kind_9pfs = true,
 		.kind_xen_9pfs = true,
+		.polling = true,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	export_args_append(all, options);

@@ -34,6 +34,7 @@ struct config {
 	char *bus;		       /* store.h */
 	char *state_dir;	       /* NULL: where the bus has it (state_dir.h) */
 	bool standby;		       /* each share has a second worker that waits */
+	bool polling;		       /* shares look around before they sleep: polling.h */
 	enum log_level log_level;
 	struct fs_export export; /* of devices that no section fits */
 	bool fixes_model;

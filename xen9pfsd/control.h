@@ -61,6 +61,7 @@ struct control_start {
 	char bus[CONTROL_BUS_MAX];
 	uint32_t how;		 /* enum control_how */
 	bool standby;		 /* keep a second worker that has mapped everything and waits */
+	bool polling;		 /* look around before going to sleep: polling.h */
 	struct fs_export export; /* but for its model, which stands above */
 };
 _Static_assert(sizeof(struct control_start) <= CONTROL_ROOM, "it fits");

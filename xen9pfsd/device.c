@@ -2,8 +2,12 @@
  *
  * device.c - see device.h. Each ring is a lane of the session. What is taken from a ring is
  * copied whole into a request before anybody looks at it; a reply that does not fit into the ring
- * waits in `unsent`, and never keeps requests from being taken. Events are owed, not sent: a ring
- * that moved an index notifies once, at the end of the round.
+ * waits in `unsent`, and never keeps requests from being taken.
+ *
+ * Events come and go as seldom as can be. A port that brought one stays masked while the loop looks
+ * at the rings anyway, until it is about to sleep. An event to the guest is owed when a ring moved
+ * an index, and is due at the end of the round; later if the guest has not come to the end of what
+ * the last one was for, since it is busy with it. It is sent in any case before the loop sleeps.
  */
 #include "xen9pfsd/device.h"
 
@@ -22,7 +26,8 @@
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
-#define BURST 64 /* messages taken from one ring before the others have their turn */
+#define BURST 64   /* messages taken from one ring before the others have their turn */
+#define OWED_MAX 4 /* rounds that an event to the guest may wait for it */
 
 _Static_assert(CONTROL_RINGS_MAX <= REQ_LANES_MAX, "a mark for each ring");
 
@@ -36,8 +41,12 @@ struct device_ring {
 	struct req_queue unsent;
 	struct req_queue held; /* Rflush; see hold_flush() */
 	struct runner_task round_end;
-	bool notify;
-	bool more; /* messages may be left in the ring */
+	bool notify;	     /* an event is owed, */
+	unsigned owed;	     /* since so many rounds */
+	uint32_t told;	     /* the last event was for what was put before */
+	bool more;	     /* messages may be left in the ring */
+	bool masked;	     /* its events do not come */
+	atomic_bool placing; /* an ask writes where the next reply goes, or has written there */
 };
 
 struct device {
@@ -46,6 +55,8 @@ struct device {
 	struct runner *runner;
 	struct link *link;
 	struct runner_source source;
+	struct runner_poller poller;
+	bool polls; /* control_start::polling */
 	struct session *session;
 	void (*broken)(void *arg, const char *why);
 	void *arg;
@@ -94,9 +105,11 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 	receive(ring, req);
 }
 
-static void take_burst(struct device_ring *ring)
+/* Tells whether anything was taken. */
+static bool take_burst(struct device_ring *ring)
 {
 	struct session *session = ring->device->session;
+	uint32_t start = ring->saved->own.cons;
 	struct ring_message msg;
 
 	ring->more = false;
@@ -106,10 +119,11 @@ static void take_burst(struct device_ring *ring)
 		if (got < 0)
 			device_break(ring->device, "impossible index or message size in its ring");
 		if (got <= 0)
-			return;
+			return ring->saved->own.cons != start;
 		take_one(ring, &msg);
 	}
 	ring->more = true;
+	return ring->saved->own.cons != start;
 }
 
 /* Takes at least what is in the ring now, which is no more than a half; unless the session is full.
@@ -151,14 +165,17 @@ static void receive_flushes(struct device *device)
 	}
 }
 
-static void take(struct device_ring *ring)
+static bool take(struct device_ring *ring)
 {
+	bool any;
+
 	if (ring->device->paused)
-		return;
-	take_burst(ring);
+		return false;
+	any = take_burst(ring);
 	take_flushes(ring->device);
 	if (!STAILQ_EMPTY(&ring->device->flushes))
 		ring->more = true;
+	return any;
 }
 
 /* ---- out of the session, into the ring ---- */
@@ -178,6 +195,8 @@ static void put_unsent(struct device_ring *ring)
 {
 	struct req *req;
 
+	if (atomic_load(&ring->placing) && !ring->device->is_broken)
+		return;
 	while ((req = STAILQ_FIRST(&ring->unsent)) != NULL) {
 		int err = 0;
 
@@ -245,6 +264,42 @@ static void ring_send(struct lane *lane, struct req *req)
 	runner_later(ring->device->runner, &ring->round_end);
 }
 
+/* ---- replies that are written in the ring ---- */
+
+static bool ring_place_reply(struct lane *lane, uint32_t header, uint32_t size,
+			     struct iovec place[2])
+{
+	struct device_ring *ring = container_of(lane, struct device_ring, lane);
+
+	/* Who has been waiting for room comes first. */
+	if (ring->device->is_broken || atomic_load(&ring->placing) ||
+	    !STAILQ_EMPTY(&ring->unsent) || ring_place(&ring->ring, header, size, place) < 0)
+		return false;
+	atomic_store(&ring->placing, true);
+	return true;
+}
+
+static void ring_give_back(struct lane *lane)
+{
+	atomic_store(&container_of(lane, struct device_ring, lane)->placing, false);
+}
+
+static void ring_send_placed(struct lane *lane, struct req *req)
+{
+	struct device_ring *ring = container_of(lane, struct device_ring, lane);
+
+	if (!ring->device->is_broken) {
+		session_placed(req, ring->saved->own.prod);
+		CRASH_POINT();
+		ring_put_placed(&ring->ring, req->out, P9_READ_HEADER, req->out_size);
+		CRASH_POINT();
+		ring->notify = true;
+	}
+	atomic_store(&ring->placing, false);
+	put_unsent(ring);
+	runner_later(ring->device->runner, &ring->round_end);
+}
+
 /* ---- events ---- */
 
 /* The guest may have taken replies, which lets others go, here and in other rings. */
@@ -265,6 +320,22 @@ static void serve(struct device_ring *ring)
 	runner_later(ring->device->runner, &ring->round_end);
 }
 
+static void notify(struct device_ring *ring)
+{
+	if (!ring->notify)
+		return;
+	ring->notify = false;
+	ring->owed = 0;
+	ring->told = ring->saved->own.prod;
+	link_notify(ring->device->link, ring->saved->port);
+}
+
+static void notify_if_due(struct device_ring *ring)
+{
+	if (ring->notify && (ring_consumed(&ring->ring, ring->told) || ++ring->owed > OWED_MAX))
+		notify(ring);
+}
+
 static void ring_round_end(struct runner_task *task)
 {
 	struct device_ring *ring = container_of(task, struct device_ring, round_end);
@@ -272,11 +343,57 @@ static void ring_round_end(struct runner_task *task)
 	if (ring->device->link == NULL)
 		return;
 	CRASH_POINT();
-	if (ring->notify)
-		link_notify(ring->device->link, ring->saved->port);
-	ring->notify = false;
+	notify_if_due(ring);
 	if (ring->more && !ring->device->is_broken && !session_full(ring->device->session))
 		serve(ring);
+}
+
+/* ---- without events ---- */
+
+static bool has_to_send(const struct device_ring *ring)
+{
+	return !STAILQ_EMPTY(&ring->unsent) || !STAILQ_EMPTY(&ring->held);
+}
+
+static bool device_look(struct runner_poller *poller)
+{
+	struct device *device = container_of(poller, struct device, poller);
+	bool any = false;
+
+	if (device->link == NULL || device->is_broken)
+		return false;
+	for (unsigned i = 0; i < device->rings; i++) {
+		struct device_ring *ring = &device->ring[i];
+
+		if (has_to_send(ring)) {
+			release_held(ring);
+			put_unsent(ring);
+		}
+		if (ring_offers(&ring->ring) && take(ring))
+			any = true;
+	}
+	for (unsigned i = 0; i < device->rings && !any; i++) {
+		struct device_ring *ring = &device->ring[i];
+
+		if (ring->notify && ring_consumed(&ring->ring, ring->told))
+			notify(ring);
+	}
+	return any;
+}
+
+/* An event that came while its port was masked comes now. */
+static void device_rest(struct runner_poller *poller)
+{
+	struct device *device = container_of(poller, struct device, poller);
+
+	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
+		struct device_ring *ring = &device->ring[i];
+
+		notify(ring);
+		if (ring->masked)
+			link_unmask(device->link, ring->saved->port);
+		ring->masked = false;
+	}
 }
 
 static struct device_ring *ring_of_port(struct device *device, int port)
@@ -300,9 +417,7 @@ static void link_ready(struct runner_source *source, uint32_t events)
 
 		if (ring == NULL)
 			return;
-		/* Unmasked before the last look: what comes after it is an event. */
-		link_unmask(device->link, (uint32_t)port);
-		atomic_thread_fence(memory_order_seq_cst);
+		ring->masked = true;
 		serve(ring);
 		if (device->is_broken)
 			return;
@@ -458,6 +573,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 	if (d == NULL)
 		return fail(err, errlen, -ENOMEM, "device");
 	d->arena = arena;
+	d->polls = start->polling;
 	d->succeeds = arena->phase != ARENA_EMPTY;
 	if (!d->succeeds)
 		arena->rings = start->rings;
@@ -468,6 +584,9 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 		d->ring[i] = (struct device_ring){
 			.lane = {.send = ring_send,
 				 .released = ring_released,
+				 .place = ring_place_reply,
+				 .give_back = ring_give_back,
+				 .send_placed = ring_send_placed,
 				 .number = i,
 				 .retake = ring_retake_message,
 				 .taken = ring_taken,
@@ -534,6 +653,8 @@ int device_begin(struct device *device, struct fs *fs, bool readonly, struct run
 	}
 	saved_set(&device->arena->phase, ARENA_SERVING);
 	device->source = (struct runner_source){.fd = link_fd(device->link), .ready = link_ready};
+	device->poller = (struct runner_poller){.look = device_look, .rest = device_rest};
+	runner_set_poller(runner, &device->poller, device->polls);
 	ret = runner_add(runner, &device->source, EPOLLIN);
 	return ret < 0 ? fail(err, errlen, ret, "event channels") : 0;
 }
@@ -568,7 +689,8 @@ static void ring_unmap(struct device_ring *ring)
 	int err = 0;
 
 	link_unbind(link, ring->saved->port);
-	if (ring->data != NULL)
+	/* A thread that lost the loop may still be writing there: that goes with the process. */
+	if (ring->data != NULL && !atomic_load(&ring->placing))
 		err = link_unmap(link, ring->data, (size_t)1 << ring->saved->order);
 	if (ring->page != NULL && err == 0)
 		err = link_unmap(link, ring->page, 1);

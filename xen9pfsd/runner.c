@@ -23,10 +23,13 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "proto/ops.h"
+#include "xen9pfsd/polling.h"
 
 #define NS_PER_MS 1000000LL
 #define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
-#define EVENTS 16			 /* taken from epoll at once */
+#define EVENTS 16			 /* taken from epoll at once, */
+#define EVENTS_ROUNDS 8			 /* in so many rounds when there is other work */
+#define LOOKS 8				 /* for work, between looks at the clock */
 #define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two such among so many: the storage is slow now, */
 #define SLOW_AMONG 8			 /* (one may be a busy processor's fault) */
 #define SLOW_PERIOD_NS (100 * NS_PER_MS) /* so asks go to the pool for so long */
@@ -57,6 +60,10 @@ struct runner {
 	/* The loop's own. */
 	struct req_queue ready;
 	STAILQ_HEAD(, runner_task) tasks;
+	struct runner_poller *poller; /* or NULL */
+	bool patient;		      /* as runner_set_poller() has it */
+	struct polling polling;
+	unsigned rounds;	/* without a look at the events */
 	int64_t slow_until[2];	/* [1]: of asks that try not to sleep */
 	unsigned since_slow[2]; /* so many asks were quick since a slow one */
 	bool stop;
@@ -68,6 +75,7 @@ struct runner {
 	struct req_queue todo; /* for the pool; so many: */
 	unsigned queued;
 	struct req_queue answered; /* for the loop */
+	atomic_bool answers;	   /* there are some */
 	unsigned threads, idle;
 	unsigned asking; /* threads in an ask that is not the loop's */
 	LIST_HEAD(, waiter) waiters;
@@ -177,6 +185,7 @@ static void runner_answered(struct executor *executor, struct req *req)
 	if (req->patience == REQ_WAITS)
 		find_waiter(r, req)->req = NULL;
 	STAILQ_INSERT_TAIL(&r->answered, req, link);
+	atomic_store_explicit(&r->answers, true, memory_order_relaxed);
 	wake_loop(r);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -355,21 +364,36 @@ static void note_time(struct runner *r, bool tries, int64_t began, int64_t now)
 	r->since_slow[tries] = 0;
 }
 
+/* The ask has given back what it had of its lane, and others may go on there. */
+static void nudge_loop(struct runner *r)
+{
+	pthread_mutex_lock(&r->lock);
+	wake_loop(r);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* False: the role is lost, and `req` may be anybody's by now. */
 static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 {
 	uint64_t turn = atomic_load(&r->turn) + 1;
 	int64_t began = *now;
-	bool tries = (req->op->flags & OP_TRIES) != 0;
+	bool tries = (req->op->flags & OP_TRIES) != 0, answered, kept;
 
-	req->nowait = tries;
 	atomic_store(&r->ask_began, began);
 	atomic_store(&r->turn, turn);
 	arm(r);
-	if (!req_ask(req))
+	answered = req_ask_here(req);
+	kept = atomic_compare_exchange_strong(&r->turn, &turn, turn + 1);
+	if (kept && answered)
+		session_finish(req);
+	else if (answered)
+		runner_answered(&r->executor, req);
+	else
 		ask_elsewhere(r, req);
-	if (!atomic_compare_exchange_strong(&r->turn, &turn, turn + 1))
+	if (!kept) {
+		nudge_loop(r);
 		return false;
+	}
 	*now = now_ns();
 	note_time(r, tries, began, *now);
 	return true;
@@ -424,6 +448,7 @@ static bool finish_answered(struct runner *r, bool may_sleep)
 
 	pthread_mutex_lock(&r->lock);
 	STAILQ_CONCAT(&answered, &r->answered);
+	atomic_store_explicit(&r->answers, false, memory_order_relaxed);
 	late = r->late;
 	sleeping = may_sleep && STAILQ_EMPTY(&answered) && !late;
 	r->sleeping = sleeping;
@@ -453,11 +478,14 @@ static void run_tasks(struct runner *r)
 
 static void take_events(struct runner *r, bool block)
 {
+	int64_t began = block ? now_ns() : 0;
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(r->epoll, events, EVENTS, block ? -1 : 0);
 	eventfd_t wakes;
 
+	r->rounds = 0;
 	if (block) {
+		polling_slept(&r->polling, began, now_ns());
 		pthread_mutex_lock(&r->lock);
 		r->sleeping = false;
 		pthread_mutex_unlock(&r->lock);
@@ -472,6 +500,57 @@ static void take_events(struct runner *r, bool block)
 	}
 }
 
+/* Looks for work once. */
+static bool look(struct runner *r)
+{
+	return (r->poller != NULL && r->poller->look(r->poller)) ||
+	       atomic_load_explicit(&r->answers, memory_order_relaxed);
+}
+
+/* The same for as long as it pays. */
+static bool look_around(struct runner *r)
+{
+	int64_t began, until, now, last;
+	bool found = false;
+
+	if (!r->patient)
+		return false;
+	now = began = now_ns();
+	until = polling_until(&r->polling, began);
+	if (until <= began)
+		return false;
+	while (now < until && !found) {
+		for (int i = 0; i < LOOKS && !found; i++) {
+			cpu_relax();
+			found = look(r);
+		}
+		last = now;
+		now = now_ns();
+		if (now - last > POLLING_PREEMPTED_NS)
+			polling_preempted(&r->polling, now);
+	}
+	polling_looked(&r->polling, began, now, found);
+	return found;
+}
+
+static bool has_work(const struct runner *r)
+{
+	return !STAILQ_EMPTY(&r->ready) || !STAILQ_EMPTY(&r->tasks);
+}
+
+/* Something to do next. Without, sleeps until there may be. */
+static void find_work(struct runner *r)
+{
+	if (has_work(r) || (r->poller != NULL && (look(r) || look_around(r)))) {
+		if (++r->rounds >= EVENTS_ROUNDS)
+			take_events(r, false);
+		return;
+	}
+	if (r->poller != NULL)
+		r->poller->rest(r->poller);
+	take_events(r, finish_answered(r, true));
+}
+
 /* Holds the role until it is lost or all is over. */
 static void loop(struct runner *r)
 {
@@ -480,17 +559,13 @@ static void loop(struct runner *r)
 		r->slow_until[0] = r->slow_until[1] = now_ns() + SLOW_PERIOD_NS;
 
 	for (;;) {
-		bool nothing = false;
-
 		if (!run_ready(r))
 			return;
 		finish_answered(r, false);
 		run_tasks(r);
 		if (r->stop)
 			break;
-		if (STAILQ_EMPTY(&r->ready) && STAILQ_EMPTY(&r->tasks))
-			nothing = finish_answered(r, true);
-		take_events(r, nothing);
+		find_work(r);
 	}
 	pthread_mutex_lock(&r->lock);
 	r->stopped = true;
@@ -562,6 +637,12 @@ static void *thread_main(void *arg)
 	pthread_cond_broadcast(&r->ended);
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
+}
+
+void runner_set_poller(struct runner *runner, struct runner_poller *poller, bool patient)
+{
+	runner->poller = poller;
+	runner->patient = patient;
 }
 
 void runner_run(struct runner *runner)

@@ -41,6 +41,15 @@ struct runner_task {
 	void (*run)(struct runner_task *task);
 };
 
+/* Where work may be found without an event. Storage is the owner's; on the loop. */
+struct runner_poller {
+	/* Takes what there is; true: there was something. Called often. */
+	bool (*look)(struct runner_poller *poller);
+	/* The loop is about to sleep: what happens from here on has to be an event, also what
+	 * happened since the last look. */
+	void (*rest)(struct runner_poller *poller);
+};
+
 /* 0 or -errno. There is no second thread before runner_start(), so that a process can give up
  * rights in between. */
 int runner_create(struct runner **runner);
@@ -55,6 +64,10 @@ int runner_add(struct runner *runner, struct runner_source *source, uint32_t eve
 int runner_modify(struct runner *runner, struct runner_source *source, uint32_t events);
 void runner_remove(struct runner *runner, struct runner_source *source);
 void runner_later(struct runner *runner, struct runner_task *task);
+
+/* Before runner_run(); there is one at most. `patient`: the loop may look again and again for a
+ * while before it sleeps (polling.h). */
+void runner_set_poller(struct runner *runner, struct runner_poller *poller, bool patient);
 
 /* After runner_start(): serves until runner_stop() (on the loop). The caller only waits. */
 void runner_run(struct runner *runner);

@@ -89,6 +89,10 @@ test_missing_parent_of_state_dir_is_refused() {
         --state-dir "$work/none/state"
 }
 
+test_bad_polling_is_refused() {
+    refused 'polling "1" is neither true nor false' --bus "sim:$bus" --polling=1
+}
+
 test_bad_standby_is_refused() {
     refused 'standby "maybe" is neither true nor false' --bus "sim:$bus" --standby=maybe
 }
@@ -156,7 +160,7 @@ test_bad_values_in_a_file_are_refused_like_options() {
 test_file_is_enough() {
     mkdir "$work/other"
     printf 'export = {"%s", "%s"}\nkind = "xen_9pfs"\nbus = "sim:%s"\nlog-level = "debug"
-standby = true\n' \
+standby = true\npolling = false\n' \
         "$share" "$work/other" "$bus" | config
     daemon_begin --config "$work/xen9pfsd.conf"
     await "the daemon serves" serves_or_ended
@@ -189,7 +193,7 @@ test_log_level_error_is_silent_in_good_times() {
 
 test_help_and_version_end_well() {
     timeout -k 10 "$guard" "$daemon" --help >"$work/help"
-    for option in --config --export --kind --bus --log-level --state-dir --standby upgrade detach status; do
+    for option in --config --export --kind --bus --log-level --polling --state-dir --standby upgrade detach status; do
         grep -q -- "$option" "$work/help" || fail "--help does not know $option"
     done
     timeout -k 10 "$guard" "$daemon" --version | grep -qi xen9pfsd || fail "--version"

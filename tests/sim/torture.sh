@@ -34,6 +34,15 @@ test_everything_at_once_on_small_rings() {
     torture_done
 }
 
+# Reads are made on the loop, straight into the ring; these keep it longer than it has patience, so
+# that another thread goes on beside them.
+test_everything_at_once_with_late_reads() {
+    daemon=$build/tests/xen9pfsd-synth
+    XEN9PFSD_SYNTH=cached=7ms daemon_start
+    torture guest-1 --path "$share" --order 3 -- --ops "$ops" --kinds data,append,list,flush
+    torture_done
+}
+
 test_everything_at_once_with_passthrough() {
     need_root "the model passthrough"
     daemon_start

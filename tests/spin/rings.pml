@@ -12,14 +12,19 @@
  * What they send. 1, on ring 0; its reply takes the whole ring. 2, either on ring 1: the Tflush of 1;
  * or on ring 0: then 1 does not come back before 2 was received, as one that waits for a lock.
  *
+ * Without events. A port that brought one stays masked until the loop rests: then it sends the events
+ * that it owes, unmasks, and sleeps. An event that comes while its port is masked is pending then.
+ * Before, the loop may look as often as it likes; looks that find nothing are left out here, for they
+ * change nothing. An event that is owed may wait while the guest has not taken all that the last one
+ * was for.
+ *
  * What is checked. All is sent and answered in the end, once, or flushed; nobody sleeps for ever.
  * No index runs over the other; what a reader finds is a whole reply. After Rflush there is no reply
  * to 1 that could be taken for another's.
  *
  * Each of these makes a mistake, and the check has to find it:
  *	-DNO_UNMASK	a port is not unmasked
- *	-DCLEAR_LATE	an event is taken after the look at the ring that it stands for
- *	-DNOTIFY_FIRST	a round begins with the event that it owes, and does not end with it
+ *	-DLOOK_FIRST	an event is taken, and so gone, after the look at the rings that it is for
  *	-DNO_TAKE_EVENT	the guest is not told that there is room for requests again
  *	-DOWN_ONLY	after an event of one ring, nothing is looked at of the others
  *	-DNO_DRAIN	a Tflush does not wait until the other ring was emptied
@@ -299,17 +304,24 @@ inline serve()
 	later[r] = true
 }
 
+inline send_event(n)
+{
+	d_step {
+		notify[n] = false;
+		told[n] = prod[n];
+		front_event[n] = true
+	}
+}
+
+/* An event that has waited for long is sent in any case. */
 inline round_end()
 {
 	later[r] = false;
-#ifdef NOTIFY_FIRST
-	notify[r] = false;
-#else
 	if
-	:: notify[r] -> front_event[r] = true; notify[r] = false
-	:: else
+	:: notify[r] -> send_event(r)
+	:: notify[r] && in_cons[r] < told[r] /* it waits */
+	:: !notify[r]
 	fi;
-#endif
 	if
 	:: more[r] -> serve()
 	:: else
@@ -318,19 +330,51 @@ inline round_end()
 
 inline event()
 {
-#ifdef NOTIFY_FIRST
-	front_event[r] = true;
-#endif
-#ifdef CLEAR_LATE
+#ifdef LOOK_FIRST
 	serve();
-	back_event[r] = false
-#else
-	d_step { back_event[r] = false; back_masked[r] = true }
-#ifndef NO_UNMASK
-	back_masked[r] = false;
 #endif
+	d_step { back_event[r] = false; back_masked[r] = true; asleep = false }
+#ifndef LOOK_FIRST
 	serve()
 #endif
+}
+
+/* ---- the worker: without events ---- */
+
+#define offers(n) (out_prod[n] != cons[n])
+#define can_put(n) (queued[n] > 0 && IN_SIZE - (prod[n] - in_cons[n]) >= size_of(unsent[(n) * 4]))
+#define can_release (flush_held && in_cons[0] >= mark)
+#define due(n) (notify[n] && in_cons[n] >= told[n])
+
+/* What a look would find. */
+#define finds (offers(0) || offers(1) || can_put(0) || can_put(1) || can_release)
+
+inline look()
+{
+	release_held();
+	put_unsent(0);
+	put_unsent(1);
+	take_burst(0);
+	take_burst(1);
+	take_flushes();
+	d_step { later[0] = true; later[1] = true }
+}
+
+inline rest()
+{
+	if
+	:: notify[0] -> send_event(0)
+	:: else
+	fi;
+	if
+	:: notify[1] -> send_event(1)
+	:: else
+	fi;
+#ifndef NO_UNMASK
+	back_masked[0] = false;
+	back_masked[1] = false;
+#endif
+	asleep = true
 }
 
 /* The ask has come back. */
@@ -357,6 +401,8 @@ active proctype loop()
 	bool flush_taken; /* and not received yet: the other ring comes first */
 	bool flush_held;  /* Rflush waits until ring 0 was read up to: */
 	byte mark;
+	byte told[RINGS];
+	bool asleep;
 	byte r, seen, taken, reply;
 
 	d_step { more[0] = true; more[1] = true; later[0] = true; later[1] = true }
@@ -365,8 +411,12 @@ end:	do
 	:: later[1] -> r = 1; round_end()
 	:: idle && back_event[0] && !back_masked[0] -> r = 0; event()
 	:: idle && back_event[1] && !back_masked[1] -> r = 1; event()
-	:: idle && back(1) && (with_flush || received(2)) -> finish(1)
-	:: idle && back(2) && !with_flush -> finish(2)
+	:: idle && !asleep && finds -> look()
+	:: idle && !asleep && due(0) -> send_event(0)
+	:: idle && !asleep && due(1) -> send_event(1)
+	:: idle && !asleep -> rest()
+	:: idle && back(1) && (with_flush || received(2)) -> asleep = false; finish(1)
+	:: idle && back(2) && !with_flush -> asleep = false; finish(2)
 	od
 }
 

@@ -167,6 +167,9 @@ struct world {
 	unsigned total;
 	unsigned blocked; /* of the Rlocks */
 	bool stop, at_once;
+	struct runner_poller poller;
+	atomic_bool armed; /* the loop has said that it sleeps */
+	atomic_uint rests;
 };
 
 static void lane_send(struct lane *lane, struct req *req)
@@ -197,6 +200,23 @@ static void take(struct world *w, const struct p9_msg *msg)
 	session_receive(req);
 }
 
+static bool take_posted(struct world *w)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->taken < w->sent) {
+		struct p9_msg msg = w->todo[w->taken++ % countof(w->todo)];
+
+		pthread_mutex_unlock(&w->lock);
+		take(w, &msg);
+		any = true;
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return any;
+}
+
 static void mail_ready(struct runner_source *source, uint32_t events)
 {
 	struct world *w = container_of(source, struct world, mail);
@@ -204,14 +224,8 @@ static void mail_ready(struct runner_source *source, uint32_t events)
 
 	(void)events;
 	eventfd_read(source->fd, &count);
+	take_posted(w);
 	pthread_mutex_lock(&w->lock);
-	while (w->taken < w->sent) {
-		struct p9_msg msg = w->todo[w->taken++ % countof(w->todo)];
-
-		pthread_mutex_unlock(&w->lock);
-		take(w, &msg);
-		pthread_mutex_lock(&w->lock);
-	}
 	if (w->stop) {
 		session_close(w->session);
 		if (w->at_once || session_idle(w->session))
@@ -219,6 +233,25 @@ static void mail_ready(struct runner_source *source, uint32_t events)
 		else
 			eventfd_write(source->fd, 1);
 	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+static bool world_look(struct runner_poller *poller)
+{
+	return take_posted(container_of(poller, struct world, poller));
+}
+
+static void world_rest(struct runner_poller *poller)
+{
+	struct world *w = container_of(poller, struct world, poller);
+
+	atomic_fetch_add(&w->rests, 1);
+	/* Pending: posted while it was not armed. */
+	pthread_mutex_lock(&w->lock);
+	if (w->taken < w->sent)
+		eventfd_write(w->mail.fd, 1);
+	else
+		atomic_store(&w->armed, true);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -237,6 +270,17 @@ static void post(struct world *w, uint16_t tag, struct p9_msg msg)
 	eventfd_write(w->mail.fd, 1);
 }
 
+/* As post(), with an event only if the loop waits for one. */
+static void post_quietly(struct world *w, uint16_t tag, struct p9_msg msg)
+{
+	msg.tag = tag;
+	pthread_mutex_lock(&w->lock);
+	w->todo[w->sent++ % countof(w->todo)] = msg;
+	pthread_mutex_unlock(&w->lock);
+	if (atomic_exchange(&w->armed, false))
+		eventfd_write(w->mail.fd, 1);
+}
+
 static void await_reply(struct world *w, uint16_t tag, unsigned count)
 {
 	pthread_mutex_lock(&w->lock);
@@ -248,7 +292,7 @@ static void await_reply(struct world *w, uint16_t tag, unsigned count)
 #define T(name, ...)                                                                               \
 	((struct p9_msg){.type = P9_T##name, .T##name = (struct p9_T##name){__VA_ARGS__}})
 
-static struct world *world_open(void)
+static struct world *world_open_with(bool poller)
 {
 	const struct session_config config = {.msize_max = 8192};
 	struct world *w = calloc(1, sizeof(*w));
@@ -267,6 +311,9 @@ static struct world *world_open(void)
 		0);
 	w->mail = (struct runner_source){.fd = eventfd(0, EFD_CLOEXEC), .ready = mail_ready};
 	CU_ASSERT_EQUAL_FATAL(runner_add(w->runner, &w->mail, EPOLLIN), 0);
+	w->poller = (struct runner_poller){.look = world_look, .rest = world_rest};
+	if (poller)
+		runner_set_poller(w->runner, &w->poller, true);
 	pthread_create(&w->thread, NULL, runner_main, w);
 	post(w, P9_NOTAG, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
 	await_reply(w, P9_NOTAG, 1);
@@ -274,6 +321,11 @@ static struct world *world_open(void)
 	     T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
 	await_reply(w, 0, 1);
 	return w;
+}
+
+static struct world *world_open(void)
+{
+	return world_open_with(false);
 }
 
 static void close_gate(struct world *w)
@@ -437,6 +489,59 @@ static void role_that_changes_hands_loses_and_doubles_nothing(void)
 	world_close(w);
 }
 
+/* ---- work without events ---- */
+
+static void work_is_found_without_an_event(void)
+{
+	struct world *w = world_open_with(true);
+
+	for (unsigned i = 1; i <= 5000; i++) {
+		post_quietly(w, 1, getattr());
+		if (i % 3 == 0)
+			post_quietly(w, 2, T(statfs, .fid = 0));
+		await_reply(w, 1, i);
+		await_reply(w, 2, i / 3);
+	}
+	CU_ASSERT(atomic_load(&w->rests) > 0);
+	world_close(w);
+}
+
+static void a_loop_that_looks_around_sees_the_pools_answers(void)
+{
+	struct world *w = world_open_with(true);
+
+	for (unsigned i = 1; i <= 20; i++) {
+		close_gate(w);
+		post_quietly(w, 1, getattr());
+		/* Keeps the loop, or the one after it, looking. */
+		for (unsigned n = 1; n <= 20; n++) {
+			post_quietly(w, 2, T(statfs, .fid = 0));
+			await_reply(w, 2, (i - 1) * 20 + n);
+		}
+		CU_ASSERT_EQUAL(w->replies[1], i - 1);
+		open_gate(w);
+		await_reply(w, 1, i);
+	}
+	world_close(w);
+}
+
+static void who_has_nothing_to_do_rests(void)
+{
+	struct world *w = world_open_with(true);
+	const struct timespec pause = {.tv_nsec = 200 * 1000000};
+	unsigned rests;
+
+	post_quietly(w, 1, getattr());
+	await_reply(w, 1, 1);
+	while (!atomic_load(&w->armed))
+		sched_yield();
+	rests = atomic_load(&w->rests);
+	nanosleep(&pause, NULL);
+	/* An event may still have been on its way. */
+	CU_ASSERT(atomic_load(&w->rests) <= rests + 1);
+	world_close(w);
+}
+
 /* ---- locks that wait ---- */
 
 /* Fid 1 is open; locks wait until unlock(). */
@@ -574,6 +679,10 @@ static const struct test tests[] = {
 	{"flush_of_a_stuck_ask_is_answered_at_once", flush_of_a_stuck_ask_is_answered_at_once},
 	{"role_that_changes_hands_loses_and_doubles_nothing",
 	 role_that_changes_hands_loses_and_doubles_nothing},
+	{"work_is_found_without_an_event", work_is_found_without_an_event},
+	{"a_loop_that_looks_around_sees_the_pools_answers",
+	 a_loop_that_looks_around_sees_the_pools_answers},
+	{"who_has_nothing_to_do_rests", who_has_nothing_to_do_rests},
 	{"waiting_locks_hold_up_nobody", waiting_locks_hold_up_nobody},
 	{"waits_beyond_the_limit_are_blocked", waits_beyond_the_limit_are_blocked},
 	{"a_call_that_a_waiter_misses_is_repeated", a_call_that_a_waiter_misses_is_repeated},
