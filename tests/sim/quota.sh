@@ -1,6 +1,6 @@
 #!/bin/bash
 # Project quotas of the host's file system: the guest sees them in statfs and runs into them, also
-# beside limits of the share.
+# beside limits of the share. A kernel without them is helped out by User-Mode Linux.
 # shellcheck source-path=SCRIPTDIR source=../lib/bus.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/bus.sh"
 
@@ -9,17 +9,33 @@ if [ "$(id -u)" = 0 ] && [ -z "${OWN_MOUNTS:-}" ]; then
     OWN_MOUNTS=1 exec unshare -m --propagation private "${BASH_SOURCE[0]}" "$@"
 fi
 
-# $share becomes a directory of an ext4 with a project quota of 8 MiB and 100 inodes.
-share_with_quota() {
+# mount_with_quotas ext4|xfs: a new file system with project quotas, at $work/mount
+mount_with_quotas() {
+    local make=(mkfs.ext4 -q -O quota,project -E quotatype=prjquota)
+    [ "$1" = ext4 ] || make=(mkfs.xfs -q)
+    truncate -s 400M "$work/image"
+    "${make[@]}" "$work/image"
+    mkdir -p "$work/mount"
+    mount -t "$1" -o loop,prjquota "$work/image" "$work/mount" 2>"$work/mount.err"
+}
+
+if [ "$(id -u)" = 0 ] && [ -z "${IN_UML:-}" ] && command -v linux.uml mkfs.ext4 >/dev/null; then
+    work=$(mktemp -d)
+    here=no
+    ! mount_with_quotas ext4 || here=yes
+    umount "$work/mount" 2>/dev/null || true
+    rm -rf "$work"
+    [ $here = yes ] || BUILD_DIR=$build exec "$top/tests/lib/in_uml.sh" "quota_tree quota_v2 loop" \
+        tests/sim/quota.sh "$@"
+fi
+
+# $share becomes a directory of such a file system, with a project quota of 8 MiB and 100 inodes.
+share_with_quota() { # ext4|xfs
     need_root "mounting"
-    command -v mkfs.ext4 >/dev/null || skip "there is no mkfs.ext4 (package e2fsprogs)"
+    command -v "mkfs.$1" >/dev/null || skip "there is no mkfs.$1"
     command -v setquota >/dev/null || skip "there is no setquota (package quota)"
-    truncate -s 64M "$work/image"
-    mkfs.ext4 -q -O quota,project -E quotatype=prjquota "$work/image" ||
-        skip "mkfs.ext4 knows no project quotas"
-    mkdir "$work/mount"
-    mount -o loop,prjquota "$work/image" "$work/mount" 2>"$work/mount.err" ||
-        skip "this kernel mounts no ext4 with project quotas: $(head -1 "$work/mount.err")"
+    mount_with_quotas "$1" ||
+        skip "this kernel mounts no $1 with project quotas: $(head -1 "$work/mount.err")"
     share=$work/mount/share
     mkdir "$share"
     chattr +P -p 42 "$share"
@@ -48,18 +64,39 @@ leave() {
     umount "$work/mount"
 }
 
-test_statfs_and_writes_know_of_a_project_quota() {
-    share_with_quota
+fills_to_100_files() {
+    local i
+    for i in {1..98}; do
+        : >"$share/file-$i" # the directory counts, too
+    done
+    echo x | sim --domid 1 put - last
+    ! echo x | sim --domid 1 put - one-too-many 2>"$work/err" || fail "not refused"
+    grep -qE 'No space left on device|Disk quota exceeded' "$work/err" ||
+        fail "$(cat "$work/err")"
+}
+
+statfs_and_writes_know_of_a_project_quota() { # ext4|xfs
+    share_with_quota "$1"
     daemon_start
     attach
     [ $(($(shown blocks) * $(shown bsize))) = $((8 << 20)) ] || fail "$(sim statfs)"
     [ "$(shown files)" = 100 ] || fail "$(sim statfs)"
     fills_to $((8 << 20))
+    rm "$share/large"
+    fills_to_100_files
     leave
 }
 
+test_statfs_and_writes_know_of_a_project_quota_of_ext4() {
+    statfs_and_writes_know_of_a_project_quota ext4
+}
+
+test_statfs_and_writes_know_of_a_project_quota_of_xfs() {
+    statfs_and_writes_know_of_a_project_quota xfs
+}
+
 test_the_stricter_of_quota_and_limit_holds() {
-    share_with_quota
+    share_with_quota ext4
     daemon_start
     attach --max-space 4 --max-files 200
     [ $(($(shown blocks) * $(shown bsize))) = $((4 << 20)) ] || fail "$(sim statfs)"
