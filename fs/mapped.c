@@ -58,6 +58,7 @@ static int mapped_show(struct mapped *m, const struct mapped_at *at, struct fs_a
 		attr->gid = stored.gid;
 	if (stored.has & MAPPED_MODE)
 		attr->mode = mapped_mode(attr->mode, stored.mode);
+	mapped_setid_seen(m, attr->mode);
 	if ((stored.has & MAPPED_RDEV) && (S_ISCHR(attr->mode) || S_ISBLK(attr->mode))) {
 		attr->rdev_major = major(stored.rdev);
 		attr->rdev_minor = minor(stored.rdev);
@@ -131,15 +132,6 @@ int mapped_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
 	return ret ? ret : mapped_show(mapped_of(fs), &at, attr);
 }
 
-/* As the kernel does it for chown(2): who gets a program does not get it with its set-id bits. */
-static uint32_t mapped_without_setid(uint32_t mode)
-{
-	if (S_ISDIR(mode))
-		return mode;
-	mode &= ~(uint32_t)S_ISUID;
-	return mode & S_IXGRP ? mode & ~(uint32_t)S_ISGID : mode;
-}
-
 static int mapped_set_stored(struct fs *fs, struct fs_node node, const struct fs_setattr *set)
 {
 	const struct mapped_at at = {.node = node, .dir = FS_NO_NODE};
@@ -159,7 +151,10 @@ static int mapped_set_stored(struct fs *fs, struct fs_node node, const struct fs
 		new.mode = mapped_without_setid(attr.mode);
 	if (new.mode != attr.mode || (set->valid & FS_SET_MODE))
 		new.has |= MAPPED_MODE;
-	return mapped_of(fs)->store->save(mapped_of(fs), &at, &new);
+	ret = mapped_of(fs)->store->save(mapped_of(fs), &at, &new);
+	if (new.has & MAPPED_MODE)
+		mapped_setid_given(mapped_of(fs), new.mode);
+	return ret;
 }
 
 /* In the order that fs.h promises; below, only what is kept there. */

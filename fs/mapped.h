@@ -15,6 +15,7 @@
 #ifndef FS_MAPPED_H
 #define FS_MAPPED_H
 
+#include "common/util.h"
 #include "fs/export.h"
 #include "fs/layer.h"
 
@@ -55,6 +56,10 @@ struct mapped {
 	struct fs_layer layer;
 	const struct mapped_store *store;
 	uint32_t fmode, dmode; /* of what is made below */
+
+	/* mapped_setid.c; without locks */
+	uint32_t setid_round; /* 0: no file with set-id bits was seen; counts those that got some */
+	uint64_t setid_none[1024];
 };
 
 static inline struct mapped *mapped_of(struct fs *fs)
@@ -88,6 +93,21 @@ int mapped_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t m
 int mapped_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, fs_emit *emit,
 		   void *arg);
 
+/* ---- mapped_setid.c ---- */
+
+/* The mode of what has a new owner, or somebody has written to. */
+uint32_t mapped_without_setid(uint32_t mode);
+
+/* A file has been seen with that mode; has been given it, just now. */
+void mapped_setid_seen(struct mapped *m, uint32_t mode);
+void mapped_setid_given(struct mapped *m, uint32_t mode);
+
+int mapped_act_as(struct fs *fs, struct fs_cred cred);
+void mapped_adopt(struct fs *fs, struct fs_node node, struct fs_file file);
+void mapped_close(struct fs *fs, struct fs_file file);
+ssize_t mapped_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+		     uint64_t offset);
+
 /* Of FS_BEGUN_MAKE. */
 int mapped_finish_made(struct fs *fs, const struct fs_begun *begun);
 
@@ -96,6 +116,7 @@ int mapped_finish_made(struct fs *fs, const struct fs_begun *begun);
 	.restore = mapped_restore, .getattr = mapped_getattr, .setattr = mapped_setattr,           \
 	.readlink = mapped_readlink, .pin = mapped_pin, .create = mapped_create,                   \
 	.mkdir = mapped_mkdir, .symlink = mapped_symlink, .mknod = mapped_mknod,                   \
-	.readdir = mapped_readdir
+	.readdir = mapped_readdir, .act_as = mapped_act_as, .adopt = mapped_adopt,                 \
+	.close = mapped_close, .write = mapped_write
 
 #endif

@@ -779,6 +779,10 @@ int mapped_file_create(struct fs *below, const struct fs_export *export, struct 
 		.unlink = file_unlink,
 		.finish = file_finish_any,
 		.readdir = file_readdir,
+		.act_as = mapped_act_as,
+		.adopt = mapped_adopt,
+		.close = mapped_close,
+		.write = mapped_write,
 	};
 	struct mapped_file *f = calloc(1, sizeof(*f));
 

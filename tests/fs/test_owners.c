@@ -699,6 +699,13 @@ static void as(struct world *w, uint32_t uid)
 	OK(fs_act_as(w->fs, (struct fs_cred){uid, (uint32_t)-1}));
 }
 
+/* Nobody's again, with all rights: what a thread may do changes when it writes. */
+static void as_before(struct world *w, struct fs_file file)
+{
+	as(w, (uint32_t)-1);
+	put_text(w, file, "x", 0);
+}
+
 static struct fs_setattr mode_of(uint32_t mode)
 {
 	return (struct fs_setattr){.valid = FS_SET_MODE, .mode = mode};
@@ -745,6 +752,93 @@ static void a_users_write_takes_set_id_bits_away(void)
 	/* A client's kernel says so itself. */
 	OK(fs_setattr(w.fs, node, file, &size));
 	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
+static struct fs_file open_file(struct world *w, struct fs_node node, int flags)
+{
+	struct fs_file file = FS_NO_FILE;
+
+	OK(fs_open(w->fs, node, flags, &file));
+	return file;
+}
+
+/* Of the modes that the guest is shown: the host knows nothing of them. */
+static void a_users_write_takes_mapped_set_id_bits_away(enum fs_model model)
+{
+	const struct fs_setattr size = {.valid = FS_SET_SIZE, .size = 3};
+	_world_ struct world w = world_of((struct fs_export){.model = model});
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_node again = find(&w, w.root, "file");
+	struct fs_file file = open_file(&w, node, O_RDWR), late;
+
+	as(&w, 1000);
+	put_text(&w, file, "before any has such bits", 0);
+	for (int i = 0; i < 3; i++) {
+		OK(set_mode(&w, again, 06777));
+		as(&w, 0);
+		put_text(&w, file, "text", 0);
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+		as(&w, (uint32_t)-1);
+		put_text(&w, file, "text", 0);
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+		as(&w, 1000);
+		OK(fs_setattr(w.fs, node, file, &size)); /* a client's kernel says so itself */
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 06777);
+		put_text(&w, file, "text", 0);
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0777);
+	}
+	OK(set_mode(&w, node, 06746));
+	late = open_file(&w, node, O_WRONLY | O_APPEND);
+	put_text(&w, late, "x", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 02746); /* not a program of its group */
+	fs_close(w.fs, late);
+	fs_close(w.fs, file);
+
+	/* Descriptors have the same numbers again. */
+	OK(set_mode(&w, node, 04755));
+	file = open_file(&w, node, O_RDWR);
+	put_text(&w, file, "text", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0755);
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	OK(set_mode(&w, node, 06755));
+	put_text(&w, file, "text", 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0755);
+	as_before(&w, file);
+	fs_close(w.fs, file);
+	put(&w, again);
+	put(&w, node);
+}
+
+static void a_users_write_takes_bits_in_attributes_away(void)
+{
+	if (keeps_xattrs())
+		a_users_write_takes_mapped_set_id_bits_away(FS_MODEL_MAPPED_XATTR);
+}
+
+static void a_users_write_takes_bits_in_files_away(void)
+{
+	a_users_write_takes_mapped_set_id_bits_away(FS_MODEL_MAPPED_FILE);
+}
+
+/* As a process finds it whose predecessor died: it has looked at nothing. */
+static void a_users_write_after_a_death_takes_set_id_bits_away(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_file file = open_file(&w, node, O_RDWR);
+	struct fs *next;
+
+	OK(set_mode(&w, node, 04755));
+	OK(make_chosen(w.dir, &next));
+	fs_adopt(next, node, FS_NO_FILE);
+	fs_adopt(next, FS_NO_NODE, file);
+	OK(fs_act_as(next, (struct fs_cred){1000, (uint32_t)-1}));
+	CU_ASSERT_EQUAL(fs_write(next, file, "x", 1, 0, NULL), 1);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0755);
+	fs_destroy(next);
+	as_before(&w, file);
 	fs_close(w.fs, file);
 	put(&w, node);
 }
@@ -1017,6 +1111,11 @@ static const struct test tests[] = {
 	{"ids_in_acls_are_the_hosts", ids_in_acls_are_the_hosts_},
 	{"the_host_checks_the_callers_rights", the_host_checks_the_callers_rights},
 	{"a_users_write_takes_set_id_bits_away", a_users_write_takes_set_id_bits_away},
+	{"a_users_write_takes_bits_in_attributes_away",
+	 a_users_write_takes_bits_in_attributes_away},
+	{"a_users_write_takes_bits_in_files_away", a_users_write_takes_bits_in_files_away},
+	{"a_users_write_after_a_death_takes_set_id_bits_away",
+	 a_users_write_after_a_death_takes_set_id_bits_away},
 	{"an_acl_leaves_set_group_id", an_acl_leaves_set_group_id},
 	{"a_forbidden_user_is_not_served", a_forbidden_user_is_not_served},
 	{"prefixed_attributes_mean_nothing_to_the_host",
