@@ -2,13 +2,17 @@
  *
  * caller.c - the host checks what a guest's user may do (permissions = host).
  *
- * Whatever looks at rights runs with the file system user of the request and without his
- * capabilities; so rights, sticky bits and the dropping of set-id bits are the host kernel's. That
- * is the thread's own, and put back at the end of each call. 9P tells no groups: where a request
- * names none the user is in none.
+ * Whatever looks at rights runs with the file system user of the request, his groups on the host,
+ * and without his capabilities; so rights, sticky bits and the dropping of set-id bits are the host
+ * kernel's. That is the thread's own, and put back at the end of each call.
+ *
+ * 9P tells a group where an object is made, and no others. A user whom the host knows is in the
+ * groups that it has him in, whatever the guest says. Of others the host knows nothing: they are in
+ * none but the one that is told.
  *
  * Two things are done as the server all the same, or no Linux guest would work: its kernel drops
- * set-id bits in the name of whoever writes, and knows the groups that an owner may give a file to.
+ * set-id bits in the name of whoever writes, and knows the groups that an owner whom the host does
+ * not know may give a file to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,52 +20,104 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "fs/groups.h"
 #include "fs/layer.h"
 #include "fs/local.h"
 #include "fs/models.h"
 
 #define NO_GROUP 65534 /* of nobody */
+#define UNKNOWN ((uint32_t)-1)
+
+struct caller_layer {
+	struct fs_layer layer;
+	const struct fs_groups *groups; /* borrowed; NULL: nobody is known */
+	gid_t squash_gid;		/* UNKNOWN: there is no squash */
+};
 
 /* Whom this thread works for; an unknown user is the server. */
-static _Thread_local struct fs_cred caller = {(uint32_t)-1, (uint32_t)-1};
+static _Thread_local struct caller {
+	uint32_t uid;
+	const gid_t *groups; /* his own first; */
+	size_t group_count;  /* 0: the host does not know him */
+} caller = {.uid = UNKNOWN};
 
 static int caller_act_as(struct fs *fs, struct fs_cred cred)
 {
-	(void)fs;
-	caller = cred;
+	const struct caller_layer *layer = (const struct caller_layer *)(const void *)fs;
+
+	caller = (struct caller){.uid = cred.uid};
+	if (layer->squash_gid != UNKNOWN) {
+		caller.groups = &layer->squash_gid;
+		caller.group_count = 1;
+	} else if (layer->groups && cred.uid != 0) {
+		caller.group_count = fs_groups_of(layer->groups, cred.uid, &caller.groups);
+	}
 	return 0;
 }
 
-/* Until the end of the scope; the slot ends where that cannot be had. */
+/* The group that he acts with, when the request tells `gid`. */
+static gid_t callers_group(uint32_t gid)
+{
+	if (caller.group_count == 0)
+		return gid == UNKNOWN ? NO_GROUP : gid;
+	for (size_t i = 0; i < caller.group_count; i++) {
+		if (caller.groups[i] == gid)
+			return gid;
+	}
+	return caller.groups[0];
+}
+
+/* Who owns what he makes: the thread is that already. */
+static struct fs_cred callers_cred(struct fs_cred cred)
+{
+	if (caller.uid != UNKNOWN)
+		cred.gid = callers_group(cred.gid);
+	return cred;
+}
+
+static int become_caller(uint32_t gid, struct local_cred *saved)
+{
+	const struct local_user user = {
+		.uid = caller.uid,
+		.gid = callers_group(gid),
+		.groups = caller.groups,
+		.group_count = caller.group_count,
+	};
+
+	*saved = (struct local_cred){.entered = false};
+	return caller.uid == UNKNOWN ? 0 : local_cred_as(&user, saved);
+}
+
+/* Until the end of the scope, with that group if he may; the slot ends where that cannot be had. */
 #define AS_CALLER(gid)                                                                             \
 	_local_cred_ struct local_cred saved;                                                      \
-	int entered = local_cred_as((struct fs_cred){caller.uid, gid}, &saved);                    \
+	int entered = become_caller(gid, &saved);                                                  \
 	if (entered)                                                                               \
 	return entered
 
 static int caller_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 		       struct fs_attr *attr)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_walk(layer_below(fs), dir, name, node, attr);
 }
 
 static int caller_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_lookup(layer_below(fs), dir, name, attr);
 }
 
 static int caller_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_open(layer_below(fs), node, flags, file);
 }
 
 static ssize_t caller_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 			    uint64_t offset)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_write(layer_below(fs), file, buf, size, offset, NULL);
 }
 
@@ -70,47 +126,48 @@ static int caller_create_file(struct fs *fs, struct fs_node dir, const char *nam
 			      struct fs_file *file, struct fs_attr *attr)
 {
 	AS_CALLER(cred.gid);
-	return fs_create(layer_below(fs), dir, name, flags | O_EXCL, mode, cred, node, file, attr,
-			 NULL);
+	return fs_create(layer_below(fs), dir, name, flags | O_EXCL, mode, callers_cred(cred), node,
+			 file, attr, NULL);
 }
 
 static int caller_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 			struct fs_cred cred, struct fs_attr *attr)
 {
 	AS_CALLER(cred.gid);
-	return fs_mkdir(layer_below(fs), dir, name, mode, cred, attr, NULL);
+	return fs_mkdir(layer_below(fs), dir, name, mode, callers_cred(cred), attr, NULL);
 }
 
 static int caller_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
 			  struct fs_cred cred, struct fs_attr *attr)
 {
 	AS_CALLER(cred.gid);
-	return fs_symlink(layer_below(fs), dir, name, target, cred, attr, NULL);
+	return fs_symlink(layer_below(fs), dir, name, target, callers_cred(cred), attr, NULL);
 }
 
 static int caller_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 			uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
 {
 	AS_CALLER(cred.gid);
-	return fs_mknod(layer_below(fs), dir, name, mode, major, minor, cred, attr, NULL);
+	return fs_mknod(layer_below(fs), dir, name, mode, major, minor, callers_cred(cred), attr,
+			NULL);
 }
 
 static int caller_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_link(layer_below(fs), node, dir, name, NULL);
 }
 
 static int caller_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
 			 struct fs_node newdir, const char *newname)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
 }
 
 static int caller_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_unlink(layer_below(fs), dir, name, rmdir, NULL);
 }
 
@@ -123,7 +180,7 @@ static bool is_kernels(const struct fs_setattr *set, const struct fs_attr *now)
 		return (set->mode & setid) != (now->mode & setid) &&
 		       (now->mode & 07777 & ~setid) == (set->mode & ~setid) &&
 		       (set->mode & setid & ~now->mode) == 0;
-	return set->valid == FS_SET_GID && now->uid == caller.uid;
+	return set->valid == FS_SET_GID && now->uid == caller.uid && caller.group_count == 0;
 }
 
 static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
@@ -137,32 +194,32 @@ static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file fil
 	if (is_kernels(set, &now))
 		return fs_setattr(layer_below(fs), node, file, set);
 	/* An owner may keep S_ISGID for the group that the file is in. */
-	AS_CALLER(now.uid == caller.uid ? now.gid : NO_GROUP);
+	AS_CALLER(now.uid == caller.uid ? now.gid : UNKNOWN);
 	return fs_setattr(layer_below(fs), node, file, set);
 }
 
 static ssize_t caller_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf,
 			       size_t size)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_getxattr(layer_below(fs), node, name, buf, size);
 }
 
 static int caller_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf,
 			   size_t size, int flags)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_setxattr(layer_below(fs), node, name, buf, size, flags, NULL);
 }
 
 static int caller_removexattr(struct fs *fs, struct fs_node node, const char *name)
 {
-	AS_CALLER(NO_GROUP);
+	AS_CALLER(UNKNOWN);
 	return fs_removexattr(layer_below(fs), node, name, NULL);
 }
 
-int caller_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
-		  size_t errlen)
+int caller_create(struct fs *below, const struct fs_export *export, const struct fs_groups *groups,
+		  struct fs **fs, char *err, size_t errlen)
 {
 	static const struct fs_ops ops = {
 		.name = "caller",
@@ -183,14 +240,15 @@ int caller_create(struct fs *below, const struct fs_export *export, struct fs **
 		.setxattr = caller_setxattr,
 		.removexattr = caller_removexattr,
 	};
-	struct fs_layer *layer = calloc(1, sizeof(*layer));
+	struct caller_layer *layer = calloc(1, sizeof(*layer));
 
-	(void)export;
 	if (!layer) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	layer_init(layer, below, &ops);
-	*fs = &layer->fs;
+	layer->groups = groups;
+	layer->squash_gid = export->squash ? export->squash_gid : UNKNOWN;
+	layer_init(&layer->layer, below, &ops);
+	*fs = &layer->layer.fs;
 	return 0;
 }

@@ -355,12 +355,20 @@ static struct fs_export export_complete(const struct fs_export *given)
 typedef int create_layer(struct fs *below, const struct fs_export *export, struct fs **fs,
 			 char *err, size_t errlen);
 
-int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, char *err,
-		   size_t errlen)
+int fs_export_groups(const struct fs_export *export, struct fs_groups **groups, char *err,
+		     size_t errlen)
+{
+	*groups = NULL;
+	if (export->permissions != FS_PERMISSIONS_HOST)
+		return 0;
+	return fs_groups_read("/etc/passwd", "/etc/group", groups, err, errlen);
+}
+
+int fs_export_open(const struct fs_export *export, int root_fd, const struct fs_groups *groups,
+		   struct fs **fs, char *err, size_t errlen)
 {
 	const struct fs_export e = export_complete(export);
 	create_layer *const layers[] = {
-		e.permissions == FS_PERMISSIONS_HOST ? caller_create : NULL,
 		e.model == FS_MODEL_MAPPED_XATTR  ? mapped_xattr_create
 		: e.model == FS_MODEL_MAPPED_FILE ? mapped_file_create
 						  : NULL,
@@ -372,6 +380,8 @@ int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, 
 
 	if (ret == 0)
 		ret = local_export(root_fd, &e, &top, err, errlen);
+	if (ret == 0 && e.permissions == FS_PERMISSIONS_HOST)
+		ret = caller_create(top, &e, groups, &top, err, errlen);
 	for (size_t i = 0; i < countof(layers) && ret == 0; i++) {
 		if (layers[i])
 			ret = layers[i](top, &e, &top, err, errlen);

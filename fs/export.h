@@ -9,6 +9,7 @@
 #define FS_EXPORT_H
 
 #include "fs/fs.h"
+#include "fs/groups.h"
 #include "fs/space.h"
 
 /* What becomes of a name space of extended attributes. */
@@ -79,9 +80,15 @@ int fs_export_set(struct fs_export *export, const char *name, const char *value,
 /* -EINVAL and a text for what makes no sense together. */
 int fs_export_check(const struct fs_export *export, char *err, size_t errlen);
 
-/* Makes the stack; `root_fd` as fs_local_create() has it. Checks first. */
-int fs_export_open(const struct fs_export *export, int root_fd, struct fs **fs, char *err,
-		   size_t errlen);
+/* What it takes of the host besides the directory, for fs_groups_free(); NULL for nothing. To be
+ * called before a process is confined. */
+int fs_export_groups(const struct fs_export *export, struct fs_groups **groups, char *err,
+		     size_t errlen);
+
+/* Makes the stack; `root_fd` as fs_local_create() has it; `groups` is borrowed as long as the fs
+ * lives. Checks first. */
+int fs_export_open(const struct fs_export *export, int root_fd, const struct fs_groups *groups,
+		   struct fs **fs, char *err, size_t errlen);
 
 /* The capabilities (as bits) that a process needs to serve it as the model promises; where they
  * are missing, the model none makes do. */

@@ -137,8 +137,15 @@ const char *local_cred_missing(void);
 int local_cred_enter(const struct local *local, struct fs_cred cred, struct local_cred *saved);
 void local_cred_leave(struct local_cred *saved);
 
-/* Makes it `cred` for whatever is to be checked, too: without capabilities, unless that is root. */
-int local_cred_as(struct fs_cred cred, struct local_cred *saved);
+/* Makes it that user for whatever is to be checked, too: with his supplementary groups, and without
+ * capabilities unless he is root. */
+struct local_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t group_count;
+};
+int local_cred_as(const struct local_user *user, struct local_cred *saved);
 
 /* Before a call that writes into a file, and before one that needs the server's rights to
  * set-id bits. */

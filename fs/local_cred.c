@@ -53,13 +53,18 @@ const char *local_cred_missing(void)
 	return NULL;
 }
 
-static bool local_drop_groups(void)
+/* The thread's supplementary groups, instead of the server's. */
+static bool local_set_groups(const gid_t *groups, size_t count)
 {
-	static _Thread_local bool dropped;
+	static _Thread_local bool none;
 
-	if (!dropped)
-		dropped = syscall(SYS_setgroups, 0, NULL) == 0;
-	return dropped;
+	if (count == 0 && none)
+		return true;
+	none = false;
+	if (syscall(SYS_setgroups, count, groups) != 0)
+		return false;
+	none = count == 0;
+	return true;
 }
 
 /* setfsuid(2) tells no errors; asked for -1 it changes nothing and tells what is. */
@@ -144,7 +149,7 @@ int local_cred_enter(const struct local *local, struct fs_cred cred, struct loca
 	if (local_caps_get(saved->caps))
 		return -EPERM;
 	saved->entered = true;
-	if (local_drop_groups() && local_become(uid, gid) &&
+	if (local_set_groups(NULL, 0) && local_become(uid, gid) &&
 	    (uid == saved->uid || local_keep_caps(saved)))
 		return 0;
 	local_cred_leave(saved);
@@ -160,20 +165,15 @@ void local_cred_leave(struct local_cred *saved)
 	saved->entered = false;
 }
 
-int local_cred_as(struct fs_cred cred, struct local_cred *saved)
+int local_cred_as(const struct local_user *user, struct local_cred *saved)
 {
-	gid_t gid;
-
 	*saved = (struct local_cred){.entered = false};
-	if (cred.uid == (uint32_t)-1)
-		return 0;
 	saved->uid = (uid_t)setfsuid((uid_t)-1);
 	saved->gid = (gid_t)setfsgid((gid_t)-1);
-	gid = cred.gid == (uint32_t)-1 ? saved->gid : cred.gid;
 	if (local_caps_get(saved->caps))
 		return -EPERM;
 	saved->entered = true;
-	if (local_drop_groups() && local_become(cred.uid, gid))
+	if (local_set_groups(user->groups, user->group_count) && local_become(user->uid, user->gid))
 		return 0;
 	local_cred_leave(saved);
 	return -EPERM;

@@ -9,14 +9,16 @@
 
 #include "common/util.h"
 #include "fs/export.h"
+#include "fs/groups.h"
 
 /* A host directory; what an export chooses of it (local.c). */
 int local_export(int root_fd, const struct fs_export *export, struct fs **fs, char *err,
 		 size_t errlen);
 
-/* The host checks rights, as the user of fs_act_as(). On a host directory. */
-int caller_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
-		  size_t errlen);
+/* The host checks rights, as the user of fs_act_as(), who is in these groups (borrowed; NULL: they
+ * are not known). On a host directory. */
+int caller_create(struct fs *below, const struct fs_export *export, const struct fs_groups *groups,
+		  struct fs **fs, char *err, size_t errlen);
 
 /* Owners, modes, symlinks and special files beside plain files: in user attributes, or in files
  * named .virtfs_metadata. */

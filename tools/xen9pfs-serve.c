@@ -43,6 +43,7 @@ struct options {
 struct server {
 	struct options options;
 	struct fs_export export;
+	struct fs_groups *groups;
 	struct fs *fs;
 	struct runner *runner;
 	struct runner_source listener, signals;
@@ -369,12 +370,16 @@ static int open_export(struct server *server, char *err, size_t errlen)
 {
 	const struct options *o = &server->options;
 	_cleanup_close_ int root = open(o->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int ret;
 
 	if (root < 0) {
 		snprintf(err, errlen, "--path %s: %s", o->path, strerror(errno));
 		return -errno;
 	}
-	return fs_export_open(&server->export, root, &server->fs, err, errlen);
+	ret = fs_export_groups(&server->export, &server->groups, err, errlen);
+	return ret < 0 ? ret
+		       : fs_export_open(&server->export, root, server->groups, &server->fs, err,
+					errlen);
 }
 
 /* Before there are threads: they take the mask from the one that makes them. */
@@ -428,6 +433,7 @@ static void finish(struct server *server)
 		_exit(EXIT_SUCCESS);
 	}
 	fs_destroy(server->fs);
+	fs_groups_free(server->groups);
 }
 
 /* ---- options ---- */

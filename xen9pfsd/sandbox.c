@@ -471,8 +471,6 @@ static const struct argument {
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_GETLK, 0}}},
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_SETLK, 0}}},
 	{SCMP_SYS(fcntl), 1, {{1, SCMP_CMP_EQ, F_OFD_SETLKW, 0}}},
-	/* Away from the server's groups, to no others: local_cred.c */
-	{SCMP_SYS(setgroups), 1, {{0, SCMP_CMP_EQ, 0, 0}}},
 	/* Limits and patience of a handover. */
 	{SCMP_SYS(prlimit64), 2, {{0, SCMP_CMP_EQ, 0, 0}, {2, SCMP_CMP_EQ, 0, 0}}},
 	{SCMP_SYS(setsockopt),
@@ -496,9 +494,10 @@ static int allow(scmp_filter_ctx filter, int call, unsigned count,
 	return call < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, compare);
 }
 
-static int fill_filter(scmp_filter_ctx filter)
+static int fill_filter(const struct sandbox *sandbox, scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp own = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
+	const struct scmp_arg_cmp none = {0, SCMP_CMP_EQ, 0, 0};
 	int ret = 0;
 
 	for (size_t i = 0; i < countof(allowed) && ret == 0; i++)
@@ -510,6 +509,9 @@ static int fill_filter(scmp_filter_ctx filter)
 		ret = allow(filter, SCMP_SYS(tgkill), 1, &own);
 	if (ret == 0)
 		ret = allow(filter, SCMP_SYS(kill), 1, &own);
+	/* Away from the server's groups, to no others but a user's: local_cred.c */
+	if (ret == 0)
+		ret = allow(filter, SCMP_SYS(setgroups), sandbox->groups ? 0 : 1, &none);
 	/* Its flags are in memory, where a filter cannot look: the C library goes on to clone. */
 	if (ret == 0)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -521,7 +523,6 @@ static int filter_calls(const struct sandbox *sandbox)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int ret;
 
-	(void)sandbox;
 	if (filter == NULL)
 		return -ENOMEM;
 	/* A binary tree: what has to look at arguments is found in few steps. */
@@ -529,7 +530,7 @@ static int filter_calls(const struct sandbox *sandbox)
 	if (ret == 0)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (ret == 0)
-		ret = fill_filter(filter);
+		ret = fill_filter(sandbox, filter);
 	if (ret == 0)
 		ret = seccomp_load(filter);
 	seccomp_release(filter);

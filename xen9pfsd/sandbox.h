@@ -41,6 +41,7 @@ struct sandbox {
 	int export;    /* root directory of the export, from sandbox_mount() if that worked */
 	bool readonly; /* nothing in it may change */
 	bool devices;  /* those in it may be opened */
+	bool groups;   /* it may join any */
 	/* Those it may keep, as in /proc/PID/status; 0: sandbox_capabilities(). */
 	unsigned long long capabilities;
 	unsigned without; /* for tests: walls that are not put up */

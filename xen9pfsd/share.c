@@ -42,6 +42,7 @@ struct share {
 	struct fs_export export;
 	struct arena *arena;
 	struct sandbox sandbox;
+	struct fs_groups *groups;
 	struct runner *runner;
 	struct fs *fs;
 	struct device *device;
@@ -353,7 +354,9 @@ static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 		return ret;
 	if (share->arena->phase != ARENA_SERVING || share->start->how == CONTROL_RESTORE)
 		mount_export(share);
-	ret = sandbox_enter(&share->sandbox, err, errlen);
+	ret = fs_export_groups(&share->export, &share->groups, err, errlen);
+	if (ret == 0)
+		ret = sandbox_enter(&share->sandbox, err, errlen);
 	if (ret == 0 && standby) {
 		ret = map_device(share, err, errlen);
 		if (ret == 0)
@@ -369,7 +372,8 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 	int ret = check_root(share, err, errlen);
 
 	if (ret == 0)
-		ret = fs_export_open(&share->export, KEEPER_ROOT, &share->fs, err, errlen);
+		ret = fs_export_open(&share->export, KEEPER_ROOT, share->groups, &share->fs, err,
+				     errlen);
 	if (ret == 0)
 		ret = synth_from_environment(&share->fs, err, errlen);
 	if (ret < 0)
@@ -431,6 +435,7 @@ static void share_close(struct share *share)
 	cleanup_close(&share->linger.fd);
 	device_destroy(share->device);
 	fs_destroy(share->fs);
+	fs_groups_free(share->groups);
 	arena_unmap(share->arena);
 }
 
@@ -468,6 +473,7 @@ int share_serve(const struct share_env *env)
 		.export = KEEPER_ROOT,
 		.readonly = share.export.readonly,
 		.devices = share.export.special == FS_SPECIAL_OPEN,
+		.groups = share.export.permissions == FS_PERMISSIONS_HOST,
 		.capabilities = fs_export_capabilities(&share.export),
 	};
 	prctl(PR_SET_NAME, env->standby ? "xen9pfsd-stand" : "xen9pfsd-share");

@@ -34,7 +34,7 @@ static int make_confined(const char *dir, enum fs_model model, struct fs **fs)
 	if (ret == 0)
 		ret = sandbox_close(&sandbox, err, sizeof(err));
 	if (ret == 0)
-		ret = fs_export_open(&choice, sandbox.export, fs, err, sizeof(err));
+		ret = fs_export_open(&choice, sandbox.export, NULL, fs, err, sizeof(err));
 	if (ret == 0)
 		ret = sandbox_lock(&sandbox, err, sizeof(err));
 	if (ret < 0)

@@ -63,7 +63,7 @@ static int make_local_passthrough(const char *dir, struct fs **fs)
 static int make_export(const char *dir, const struct fs_export *export, struct fs **fs)
 {
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int ret = fs_export_open(export, fd, fs, err, sizeof(err));
+	int ret = fs_export_open(export, fd, NULL, fs, err, sizeof(err));
 
 	cleanup_close(&fd);
 	return ret;

@@ -207,7 +207,8 @@ static int worker_start(struct worker *w, const char *dir)
 	struct fs_node node;
 	struct fs_attr attr;
 	char err[128];
-	int ret = fs_export_open(&(struct fs_export){.model = model}, fd, &w->fs, err, sizeof(err));
+	int ret = fs_export_open(&(struct fs_export){.model = model}, fd, NULL, &w->fs, err,
+				 sizeof(err));
 
 	if (ret == 0)
 		ret = fs_root(w->fs, &w->root, &attr);

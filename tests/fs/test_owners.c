@@ -16,12 +16,13 @@
 #include "tests/fs/conformance.h"
 
 static struct fs_export chosen;
+static struct fs_groups *known; /* users' groups; NULL: nobody is known */
 
 static int make_chosen(const char *dir, struct fs **fs)
 {
 	_cleanup_close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char err[256] = "";
-	int ret = fs_export_open(&chosen, fd, fs, err, sizeof(err));
+	int ret = fs_export_open(&chosen, fd, known, fs, err, sizeof(err));
 
 	if (ret)
 		printf("    %s\n", err);
@@ -931,6 +932,162 @@ static void the_host_checks_the_callers_rights(void)
 	put(&w, dir);
 }
 
+/* ---- groups of the host ---- */
+
+/* Writes both files and reads them. */
+static int read_groups(struct world *w, const char *passwd, const char *group, char err[256])
+{
+	host_text(w, "passwd", passwd);
+	host_text(w, "group", group);
+	return fs_groups_read(at(w, "passwd").text, at(w, "group").text, &known, err, 256);
+}
+
+static bool is_in(uint32_t uid, size_t count, const gid_t *gids)
+{
+	const gid_t *list;
+
+	return fs_groups_of(known, uid, &list) == count &&
+	       (count == 0 || memcmp(list, gids, count * sizeof(*gids)) == 0);
+}
+#define IS_IN(uid, ...)                                                                            \
+	is_in(uid, sizeof((gid_t[]){__VA_ARGS__}) / sizeof(gid_t), (gid_t[]){__VA_ARGS__})
+
+static void known_nobody(void)
+{
+	fs_groups_free(known);
+	known = NULL;
+}
+
+static void groups_are_read(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_NONE});
+	char err[256] = "";
+
+	OK(read_groups(&w,
+		       "root:x:0:0:root:/root:/bin/sh\n"
+		       "bob:x:1001:100::/:\nalice:x:1000:1000::/:\n"
+		       "bad:x:many:1::/:\nshort:x\n\n+nis::::::\n+:x:7:7::/:\n"
+		       "alias:x:1000:50::/:\nlast:x:",
+		       "root:x:0:\nstaff:x:50:alice,bob\nadm:x:4:alice,nobody\n"
+		       "x:x:12:bob\nbad:x:many:bob\n+:x:8:bob\nlast:x:13:alice,bob",
+		       err));
+	CU_ASSERT(IS_IN(1000, 1000, 50, 50, 4, 13));
+	CU_ASSERT(IS_IN(1001, 100, 50, 12, 13));
+	CU_ASSERT(IS_IN(0, 0));
+	for (uint32_t uid = 2; uid < 1000; uid++)
+		CU_ASSERT(is_in(uid, 0, NULL));
+	CU_ASSERT(is_in(UINT32_MAX, 0, NULL));
+	known_nobody();
+	OK(fs_groups_read(at(&w, "none").text, at(&w, "none").text, &known, err, sizeof(err)));
+	CU_ASSERT(is_in(0, 0, NULL));
+	known_nobody();
+	FAILS(EISDIR, fs_groups_read(w.dir, at(&w, "group").text, &known, err, sizeof(err)));
+	CU_ASSERT(strstr(err, "Is a directory") != NULL);
+}
+
+static void too_many_groups_are_refused(void)
+{
+	const size_t most = FS_GROUPS_MAX, size = 64 + 2 * most;
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_NONE});
+	_cleanup_free_ char *group = malloc(size);
+	char err[256] = "";
+	const gid_t *list;
+	size_t used;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(group);
+	used = (size_t)sprintf(group, "a:x:7:");
+	for (size_t i = 1; i < most; i++)
+		used += (size_t)sprintf(group + used, "a,");
+	OK(read_groups(&w, "a:x:1:1::/:\n", group, err));
+	CU_ASSERT_EQUAL(fs_groups_of(known, 1, &list), most);
+	known_nobody();
+	strcpy(group + used, "a\n");
+	FAILS(E2BIG, read_groups(&w, "a:x:1:1::/:\n", group, err));
+	CU_ASSERT(strstr(err, "more than 65536") != NULL);
+}
+
+/* What the host's users may by their groups, and no guest says of them. */
+static void users_are_in_the_hosts_groups(void)
+{
+	const struct fs_setattr to_50 = {.valid = FS_SET_GID, .gid = 50},
+				to_51 = {.valid = FS_SET_GID, .gid = 51};
+	const struct fs_cred alice = {1000, 50}, elsewhere = {1000, 51}, stranger = {4000, 51};
+	struct fs_node dir, node;
+	struct fs_file file;
+	struct fs_attr attr;
+	char err[256] = "";
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	{
+		_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_NONE});
+
+		OK(read_groups(&w, "alice:x:1000:1000::/:\nbob:x:1001:1001::/:\n",
+			       "staff:x:50:alice\n", err));
+	}
+	_world_ struct world w = world_of(checked_by_host());
+	CU_ASSERT_EQUAL(chmod(w.dir, 0755), 0);
+	OK(fs_mkdir(w.fs, w.root, "staff", 0770, ANYBODY, &attr, NULL));
+	dir = find(&w, w.root, "staff");
+	OK(fs_setattr(w.fs, dir, FS_NO_FILE, &to_50));
+	as(&w, 1001);
+	FAILS(EACCES, walk_error(&w, dir, "x"));
+	as(&w, 4000);
+	FAILS(EACCES, walk_error(&w, dir, "x"));
+	as(&w, 1000);
+	FAILS(ENOENT, walk_error(&w, dir, "x"));
+	OK(fs_create(w.fs, dir, "hers", O_RDWR | O_EXCL, 0600, alice, &node, &file, &attr, NULL));
+	CU_ASSERT(attr.uid == 1000 && attr.gid == 50);
+	fs_close(w.fs, file);
+
+	/* A group that she is not in is not hers to give. */
+	FAILS(EPERM, fs_setattr(w.fs, node, FS_NO_FILE, &to_51));
+	OK(fs_mkdir(w.fs, dir, "sub", 0755, elsewhere, &attr, NULL));
+	CU_ASSERT(attr.uid == 1000 && attr.gid == 1000);
+	OK(set_mode(&w, node, 02770));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 02770);
+	as(&w, (uint32_t)-1);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &to_51));
+	as(&w, 1000);
+	OK(set_mode(&w, node, 02770));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0770);
+
+	/* Of whom the host does not know the guest's word counts. */
+	FAILS(EPERM, set_mode(&w, dir, 0777));
+	as(&w, 0);
+	OK(set_mode(&w, dir, 0777));
+	as(&w, 4000);
+	OK(fs_mkdir(w.fs, dir, "strange", 0755, stranger, &attr, NULL));
+	CU_ASSERT(attr.uid == 4000 && attr.gid == 51);
+	as(&w, (uint32_t)-1);
+	put(&w, node);
+	put(&w, dir);
+	known_nobody();
+}
+
+static void a_squashed_user_is_in_his_group(void)
+{
+	struct fs_export export = checked_by_host();
+	struct fs_node dir;
+	struct fs_attr attr;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	export.squash = true;
+	export.squash_uid = 1000;
+	export.squash_gid = 50;
+	_world_ struct world w = world_of(export);
+	CU_ASSERT_EQUAL(chmod(w.dir, 0770), 0);
+	CU_ASSERT_EQUAL(chown(w.dir, 0, 50), 0);
+	as(&w, 7);
+	OK(fs_mkdir(w.fs, w.root, "dir", 0755, (struct fs_cred){7, 7}, &attr, NULL));
+	dir = find(&w, w.root, "dir");
+	CU_ASSERT_EQUAL(chown(w.dir, 0, 0), 0);
+	FAILS(EACCES, walk_error(&w, w.root, "dir"));
+	as(&w, (uint32_t)-1);
+	put(&w, dir);
+}
+
 static void a_forbidden_user_is_not_served(void)
 {
 	_world_ struct world w = world_of(mapped_ids());
@@ -1117,6 +1274,10 @@ static const struct test tests[] = {
 	{"a_users_write_after_a_death_takes_set_id_bits_away",
 	 a_users_write_after_a_death_takes_set_id_bits_away},
 	{"an_acl_leaves_set_group_id", an_acl_leaves_set_group_id},
+	{"groups_are_read", groups_are_read},
+	{"too_many_groups_are_refused", too_many_groups_are_refused},
+	{"users_are_in_the_hosts_groups", users_are_in_the_hosts_groups},
+	{"a_squashed_user_is_in_his_group", a_squashed_user_is_in_his_group},
 	{"a_forbidden_user_is_not_served", a_forbidden_user_is_not_served},
 	{"prefixed_attributes_mean_nothing_to_the_host",
 	 prefixed_attributes_mean_nothing_to_the_host_},

@@ -287,6 +287,23 @@ test_worker_of_a_mapped_share_has_few_capabilities() {
     sim detach >/dev/null
 }
 
+# His own group is one of them; the worker itself cannot look that up any more.
+test_users_are_in_their_groups_where_the_host_checks() {
+    need_root "only root can be others"
+    local uid gid
+    IFS=: read -r uid gid < <(awk -F: '$3 > 0 && $4 > 0 { print $3 ":" $4; exit }' /etc/passwd)
+    chmod 0755 "$share"
+    echo text >"$share/file"
+    chown "0:$gid" "$share/file"
+    chmod 0640 "$share/file"
+    with_config <<<'ownership = "passthrough" permissions = "host"'
+    sim --path "$share" attach --wait
+    [ "$(sim --uid "$uid" cat file)" = text ] || fail "not readable by his group"
+    ! sim --uid 12345 cat file 2>"$work/err" || fail "readable by anybody"
+    grep -q 'Permission denied' "$work/err" || fail "$(cat "$work/err")"
+    sim detach >/dev/null
+}
+
 test_security_model_passthrough_gives_files_to_the_guests_user() {
     need_root "only root may give files away"
     with_node security_model passthrough
