@@ -392,18 +392,23 @@ uint32_t locker_next(const struct fid_table *table, const struct node *node, uin
 	return 0;
 }
 
-uint32_t locker_find(const struct fid_table *table, const struct node *node, uint32_t proc_id,
-		     const char *client_id)
+bool fid_process_is(struct fid_process a, struct fid_process b)
+{
+	return a.id == b.id && strcmp(a.client, b.client) == 0;
+}
+
+bool locker_is(const struct fid_locker *locker, struct fid_process process)
+{
+	return fid_process_is((struct fid_process){locker->proc_id, locker->client_id}, process);
+}
+
+uint32_t locker_find(const struct fid_table *table, const struct node *node,
+		     struct fid_process process)
 {
 	uint32_t i = locker_next(table, node, 0);
 
-	while (i != 0) {
-		const struct fid_locker *locker = &table->saved->locker[i - 1];
-
-		if (locker->proc_id == proc_id && strcmp(locker->client_id, client_id) == 0)
-			break;
+	while (i != 0 && !locker_is(&table->saved->locker[i - 1], process))
 		i = locker_next(table, node, i);
-	}
 	return i;
 }
 

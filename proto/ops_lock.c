@@ -36,6 +36,23 @@ static int lock_type(uint8_t wire, enum fs_lock_type *type)
 	return -EINVAL;
 }
 
+/* Who asks: in Tlock, in Tgetlock. */
+static struct fid_process locking_process(const struct req *req)
+{
+	return (struct fid_process){req->t.Tlock.proc_id, req->t.Tlock.client_id.text};
+}
+
+static struct fid_process asking_process(const struct req *req)
+{
+	return (struct fid_process){req->t.Tgetlock.proc_id, req->t.Tgetlock.client_id.text};
+}
+
+/* The fid through whose open file the request acts. */
+static struct fid *lock_holder(const struct req *req)
+{
+	return req->dfid != NULL ? req->dfid : req->fid;
+}
+
 static void lend_file(struct req *req, struct fid *holder)
 {
 	req->dfid = fid_ref(holder);
@@ -52,19 +69,17 @@ static void return_file(struct req *req)
 }
 
 /* A Tlock that may still be waiting, of that process for that object, through a file of its own. */
-static struct fid *waiting_fid(const struct req *req, uint32_t proc_id, const char *client_id)
+static struct fid *waiting_fid(const struct req *req, struct fid_process process)
 {
 	const struct req *other;
 
 	if (req->session->waits == 0)
 		return NULL;
 	TAILQ_FOREACH (other, &req->session->active, active) {
-		const struct p9_Tlock *t = &other->t.Tlock;
-
 		if (other != req && other->state == REQ_ASKING && other->may_wait &&
 		    !req_flushed(other) && other->dfid == NULL && other->fid->numbered &&
 		    other->node->saved.qid.path == req->node->saved.qid.path &&
-		    t->proc_id == proc_id && strcmp(t->client_id.text, client_id) == 0)
+		    fid_process_is(locking_process(other), process))
 			return other->fid;
 	}
 	return NULL;
@@ -72,14 +87,13 @@ static struct fid *waiting_fid(const struct req *req, uint32_t proc_id, const ch
 
 /* Lets the request act on the open file that holds the process's locks, if the lock may be set
  * through it. The reference goes with the request. */
-static void borrow_file(struct req *req, uint32_t proc_id, const char *client_id)
+static void borrow_file(struct req *req, struct fid_process process)
 {
 	const struct session *session = req->session;
-	uint32_t locker = locker_find(session->fids, req->node, proc_id, client_id);
+	uint32_t locker = locker_find(session->fids, req->node, process);
 	struct fid *holder;
 
-	holder = locker != 0 ? locker_fid(session->fids, locker)
-			     : waiting_fid(req, proc_id, client_id);
+	holder = locker != 0 ? locker_fid(session->fids, locker) : waiting_fid(req, process);
 	if (holder == NULL ||
 	    (req->lock.type == FS_LOCK_WRITE && (holder->saved.file.flags & O_ACCMODE) == O_RDONLY))
 		return;
@@ -103,25 +117,20 @@ static bool is_whole(const struct fid_locker *locker)
 	return locker->start == 0 && locker->end == UINT64_MAX;
 }
 
-static bool is_process(const struct fid_locker *locker, const struct p9_Tlock *t)
-{
-	return locker->proc_id == t->proc_id && strcmp(locker->client_id, t->client_id.text) == 0;
-}
-
-/* The entry of the request's process for that fid's file; 0: none. Locks of a whole file may be of
- * flock(2), which any process that has the file by fork(2) may end; so with `any` one of these is
- * taken if there is none of its own. */
-static uint32_t locker_on(const struct req *req, const struct fid *holder, bool any)
+/* The entry of the request's process for the file it acts on; 0: none. Locks of a whole file may be
+ * of flock(2), which any process that has the file by fork(2) may end; so with `any` one of these
+ * is taken if there is none of its own. */
+static uint32_t locker_on(const struct req *req, bool any)
 {
 	const struct fid_table *fids = req->session->fids;
-	uint32_t index = fid_index(fids, holder), i = 0, whole = 0;
+	uint32_t index = fid_index(fids, lock_holder(req)), i = 0, whole = 0;
 
 	while ((i = locker_next(fids, req->node, i)) != 0) {
 		const struct fid_locker *locker = locker_at(req, i);
 
 		if (locker->fid != index)
 			continue;
-		if (is_process(locker, &req->t.Tlock))
+		if (locker_is(locker, locking_process(req)))
 			return i;
 		if (any && is_whole(locker))
 			whole = i;
@@ -133,13 +142,12 @@ static uint32_t locker_on(const struct req *req, const struct fid *holder, bool 
  * unlocks all of a file when a process closes it that has it by fork(2). False: that is nothing. */
 static bool clip_unlock(struct req *req)
 {
-	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
-	uint32_t entry = locker_on(req, holder, true);
+	uint32_t entry = locker_on(req, true);
 	const struct fid_locker *locker;
 	uint64_t end = range_end(&req->lock);
 
 	if (entry == 0)
-		return !fid_has_lockers(req->session->fids, holder);
+		return !fid_has_lockers(req->session->fids, lock_holder(req));
 	locker = locker_at(req, entry);
 	if (end <= locker->start || req->lock.start >= locker->end)
 		return false;
@@ -151,9 +159,9 @@ static bool clip_unlock(struct req *req)
 	return true;
 }
 
-static void note_unlocked(struct req *req, const struct fid *holder)
+static void note_unlocked(struct req *req)
 {
-	uint32_t entry = locker_on(req, holder, true);
+	uint32_t entry = locker_on(req, true);
 	const struct fid_locker *locker;
 
 	if (entry == 0)
@@ -163,12 +171,12 @@ static void note_unlocked(struct req *req, const struct fid *holder)
 		change_locker(req, entry, &(struct fid_locker){.fid = 0});
 }
 
-static void note_locked(struct req *req, const struct fid *holder)
+static void note_locked(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
-	uint32_t entry = locker_on(req, holder, false);
+	uint32_t entry = locker_on(req, false);
 	struct fid_locker locker = {
-		.fid = fid_index(req->session->fids, holder),
+		.fid = fid_index(req->session->fids, lock_holder(req)),
 		.proc_id = t->proc_id,
 		.start = req->lock.start,
 		.end = range_end(&req->lock),
@@ -207,9 +215,7 @@ static int access_check(const struct req *req)
 /* A lock of a process that is not remembered could not be told from others' any more. */
 static bool can_be_noted(const struct req *req)
 {
-	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
-
-	return locker_on(req, holder, false) != 0 || locker_reserve(req->session->fids) != 0;
+	return locker_on(req, false) != 0 || locker_reserve(req->session->fids) != 0;
 }
 
 int do_lock(struct req *req)
@@ -228,13 +234,13 @@ int do_lock(struct req *req)
 	err = access_check(req);
 	if (err < 0)
 		return err;
-	borrow_file(req, t->proc_id, t->client_id.text);
+	borrow_file(req, locking_process(req));
 	if (req->lock.type == FS_LOCK_NONE && !clip_unlock(req))
 		return OP_DONE;
 	if (req->lock.type != FS_LOCK_NONE && !can_be_noted(req))
 		return -ENOLCK;
 	/* Before there can be any: whoever closes the file sees to them. */
-	fid_note_locks(req->dfid != NULL ? req->dfid : req->fid);
+	fid_note_locks(lock_holder(req));
 	return 0;
 }
 
@@ -280,19 +286,18 @@ static int lock_again(struct req *req)
 
 int do_lock_commit(struct req *req)
 {
-	const struct fid *holder = req->dfid != NULL ? req->dfid : req->fid;
 	uint8_t status = req->r.Rlock.status;
 
 	if (status == CANCELLED && req->unwanted)
 		return OP_DROPS;
-	if (req->lock.type != FS_LOCK_NONE && !holder->numbered)
+	if (req->lock.type != FS_LOCK_NONE && !lock_holder(req)->numbered)
 		return lock_again(req);
 	if (status == CANCELLED)
 		return req->session->paused ? OP_LEAVES : lock_again(req);
 	if (req->lock.type == FS_LOCK_NONE)
-		note_unlocked(req, holder);
+		note_unlocked(req);
 	else if (status == P9_LOCK_SUCCESS)
-		note_locked(req, holder);
+		note_locked(req);
 	return 0;
 }
 
@@ -310,7 +315,7 @@ int do_getlock(struct req *req)
 	req->lock.length = t->length;
 	req->holder.type = FS_LOCK_NONE;
 	req->locker = 0;
-	borrow_file(req, t->proc_id, t->client_id.text);
+	borrow_file(req, asking_process(req));
 	return 0;
 }
 
@@ -323,9 +328,8 @@ int do_getlock_ask(struct req *req)
  * file: it does not see its own. False: there is none left. */
 static bool ask_as_next_locker(struct req *req)
 {
-	const struct p9_Tgetlock *t = &req->t.Tgetlock;
 	const struct fid_table *fids = req->session->fids;
-	uint32_t own = locker_find(fids, req->node, t->proc_id, t->client_id.text);
+	uint32_t own = locker_find(fids, req->node, asking_process(req));
 
 	do
 		req->locker = locker_next(fids, req->node, req->locker);
