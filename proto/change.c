@@ -7,6 +7,7 @@
 #include "proto/change.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "common/crash.h"
@@ -25,7 +26,7 @@ static struct redo *note(struct req *req)
 	struct redo *redo = redo_of(req);
 
 	if (!req->changes)
-		*redo = (struct redo){.slot = 0};
+		memset(redo, 0, offsetof(struct redo, new_locker));
 	req->changes = true;
 	return redo;
 }
@@ -105,15 +106,23 @@ void change_xattr(struct req *req, uint32_t written)
 int change_locker(struct req *req, uint32_t entry, const struct fid_locker *locker)
 {
 	struct redo *redo;
+	unsigned i = 0;
 
 	if (entry == 0)
 		entry = locker_reserve(req->session->fids);
 	if (entry == 0)
 		return -ENOLCK;
 	redo = note(req);
-	redo->locker = entry;
-	redo->new_locker = *locker;
+	while (redo->locker[i] != 0 && i < REDO_LOCKERS - 1)
+		i++;
+	redo->locker[i] = entry;
+	redo->new_locker[i] = *locker;
 	return 0;
+}
+
+void change_whole(struct req *req, const struct fid *fid)
+{
+	note(req)->whole = fid_index(req->session->fids, fid);
 }
 
 void change_flush(struct req *req, struct req *old)
@@ -186,8 +195,10 @@ static void follow_up(struct req *req)
 		fid_changed(fids, redo->fid);
 	if (redo->node != 0)
 		node_unref(fids, node);
-	if (redo->locker != 0)
-		locker_changed(fids);
+	if (redo->whole != 0)
+		locker_changed(fids, 0);
+	for (unsigned i = 0; i < REDO_LOCKERS && redo->locker[i] != 0; i++)
+		locker_changed(fids, redo->locker[i]);
 }
 
 void change_make(struct req *req)

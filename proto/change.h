@@ -32,8 +32,10 @@ struct fid_saved *change_fid(struct req *req);
 /* So much of the value behind req->fid is there. */
 void change_xattr(struct req *req, uint32_t written);
 
-/* What an entry of a locker becomes (0: a new one). -ENOLCK: there are too many. */
+/* What an entry of a locker becomes (0: a new one), of REDO_LOCKERS entries at most. -ENOLCK: there
+ * are too many. And: none has locked the whole file of that fid any more. */
 int change_locker(struct req *req, uint32_t entry, const struct fid_locker *locker);
+void change_whole(struct req *req, const struct fid *fid);
 
 /* Nobody waits for the reply of `old` any more. */
 void change_flush(struct req *req, struct req *old);

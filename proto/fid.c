@@ -24,7 +24,7 @@ struct fid_table {
 	struct saved *saved;
 	uint32_t *bucket;
 	uint32_t fid_free, node_free;
-	unsigned lockers;
+	uint32_t lockers, locker_end;	      /* entries in use; none is behind */
 	uint32_t limit;			      /* of the next two together; 0: none */
 	uint32_t pinned, open;		      /* nodes with a descriptor; fids with a file */
 	uint32_t hand;			      /* the node that was last looked at for eviction */
@@ -378,11 +378,16 @@ uint32_t locker_reserve(const struct fid_table *table)
 	return i < FID_LOCKERS_MAX ? i + 1 : 0;
 }
 
+uint32_t locker_room(const struct fid_table *table)
+{
+	return FID_LOCKERS_MAX - table->lockers;
+}
+
 uint32_t locker_next(const struct fid_table *table, const struct node *node, uint32_t after)
 {
 	const struct saved *s = table->saved;
 
-	for (uint32_t i = after; i < FID_LOCKERS_MAX && table->lockers > 0; i++) {
+	for (uint32_t i = after; i < table->locker_end; i++) {
 		const struct fid_locker *locker = &s->locker[i];
 
 		if (locker->fid != NONE &&
@@ -402,37 +407,33 @@ bool locker_is(const struct fid_locker *locker, struct fid_process process)
 	return fid_process_is((struct fid_process){locker->proc_id, locker->client_id}, process);
 }
 
-uint32_t locker_find(const struct fid_table *table, const struct node *node,
-		     struct fid_process process)
-{
-	uint32_t i = locker_next(table, node, 0);
-
-	while (i != 0 && !locker_is(&table->saved->locker[i - 1], process))
-		i = locker_next(table, node, i);
-	return i;
-}
-
 struct fid *locker_fid(const struct fid_table *table, uint32_t locker)
 {
 	return &table->saved->fid[table->saved->locker[locker - 1].fid];
 }
 
-bool fid_has_lockers(const struct fid_table *table, const struct fid *fid)
+static bool fid_has_lockers(const struct fid_table *table, const struct fid *fid)
 {
 	uint32_t index = fid_index(table, fid), i = 0;
 
-	if (!fid->saved.locked || table->lockers == 0)
+	if (!fid->saved.locked)
 		return false;
-	while (i < FID_LOCKERS_MAX && table->saved->locker[i].fid != index)
+	while (i < table->locker_end && table->saved->locker[i].fid != index)
 		i++;
-	return i < FID_LOCKERS_MAX;
+	return i < table->locker_end;
 }
 
-void locker_changed(struct fid_table *table)
+void locker_changed(struct fid_table *table, uint32_t locker)
 {
-	table->lockers = 0;
-	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++)
-		table->lockers += table->saved->locker[i].fid != NONE;
+	uint32_t end = table->locker_end > locker ? table->locker_end : locker;
+
+	table->lockers = table->locker_end = 0;
+	for (uint32_t i = 0; i < end; i++) {
+		if (table->saved->locker[i].fid == NONE)
+			continue;
+		table->lockers++;
+		table->locker_end = i + 1;
+	}
 }
 
 static void locker_forget(struct fid_table *table, const struct fid *fid)
@@ -441,11 +442,11 @@ static void locker_forget(struct fid_table *table, const struct fid *fid)
 
 	if (!fid_has_lockers(table, fid))
 		return;
-	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
+	for (uint32_t i = 0; i < table->locker_end; i++) {
 		if (table->saved->locker[i].fid == index)
 			saved_set(&table->saved->locker[i].fid, NONE);
 	}
-	locker_changed(table);
+	locker_changed(table, 0);
 }
 
 /* ---- what follows from a change ---- */
@@ -636,7 +637,7 @@ void fid_table_settle(struct fid_table *table)
 		if (locker->fid != NONE && s->fid[locker->fid].saved.state != FID_LIVE)
 			locker->fid = NONE;
 	}
-	locker_changed(table);
+	locker_changed(table, FID_LOCKERS_MAX);
 }
 
 void fid_table_bury(struct fid_table *table)

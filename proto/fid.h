@@ -118,15 +118,13 @@ bool fid_process_is(struct fid_process a, struct fid_process b);
 bool locker_is(const struct fid_locker *locker, struct fid_process process);
 
 /* Lockers: entries + 1, 0 for none. An unused one to be filled; the next one (after 0: the first)
- * that has locked a file of that node's object; the one of a process among these; its fid; whether
- * a fid has any; and "one was filled or emptied". */
+ * that has locked a file of that node's object; its fid; and
+ * "that one was filled or emptied". */
 uint32_t locker_reserve(const struct fid_table *table);
+uint32_t locker_room(const struct fid_table *table); /* entries that are free */
 uint32_t locker_next(const struct fid_table *table, const struct node *node, uint32_t after);
-uint32_t locker_find(const struct fid_table *table, const struct node *node,
-		     struct fid_process process);
 struct fid *locker_fid(const struct fid_table *table, uint32_t locker);
-bool fid_has_lockers(const struct fid_table *table, const struct fid *fid);
-void locker_changed(struct fid_table *table);
+void locker_changed(struct fid_table *table, uint32_t locker); /* 0: some were emptied */
 
 struct p9_qid node_qid(const struct fs_attr *attr);
 

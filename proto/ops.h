@@ -45,6 +45,7 @@ struct op {
 #define OP_AGAIN 3  /* ask once more, as the request is now */
 #define OP_DROPS 4  /* the client has given it up; those in req->flushes go on */
 #define OP_LEAVES 5 /* it is the successor's */
+#define OP_CHECKS 6 /* check once more, after those that have waited for this ask's end */
 
 /* The row of a request type; NULL: not supported in that dialect. */
 const struct op *op_find(uint8_t type, enum p9_dialect dialect);

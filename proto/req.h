@@ -95,7 +95,9 @@ struct req {
 	struct fs_node regained[2]; /* of node and dnode; NODE_EVICTED: wanted */
 	struct fs_wait wait;
 	struct fs_lock holder; /* the lock whose holder Tgetlock looks for, among lockers */
-	uint32_t locker;       /* from this one on */
+	uint32_t locker;       /* from this one on; the one whose file an unlock is about */
+	uint64_t unlock_from;  /* what comes before has been unlocked in there */
+	bool in_turn;	       /* it waits for others that are about the same locks */
 	union {
 		struct fs_attr attr;
 		struct fs_statfs statfs;

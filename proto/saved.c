@@ -73,14 +73,16 @@ static bool redo_ok(const struct saved *s)
 
 	return r->slot <= SESSION_REQS_MAX && r->flush <= SESSION_REQS_MAX &&
 	       r->drop <= s->fid_used && r->node <= s->node_used && r->fid <= s->fid_used &&
-	       r->xattr <= s->xattr_used && r->locker <= FID_LOCKERS_MAX;
+	       r->xattr <= s->xattr_used && r->whole <= s->fid_used &&
+	       r->locker[0] <= FID_LOCKERS_MAX && r->locker[1] <= FID_LOCKERS_MAX;
 }
 
-static bool strings_ok(const struct saved *s)
+static bool entries_ok(const struct saved *s)
 {
 	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
 		if (s->locker[i].fid > s->fid_used ||
-		    s->locker[i].client_id[FID_CLIENT_ID_MAX] != '\0')
+		    s->locker[i].client_id[FID_CLIENT_ID_MAX] != '\0' ||
+		    !ranges_ok(&s->locker[i].held))
 			return false;
 	}
 	for (uint32_t i = 1; i <= s->xattr_used; i++) {
@@ -121,7 +123,7 @@ int saved_take_up(struct saved *saved, unsigned lanes, int fd_min)
 		saved_set(&saved->redo.slot, 0);
 	}
 	if (saved->dialect >= P9_DIALECTS || saved->msize > P9_MSIZE_MAX ||
-	    (saved->msize != 0 && saved->msize < P9_MSIZE_MIN) || !strings_ok(saved))
+	    (saved->msize != 0 && saved->msize < P9_MSIZE_MIN) || !entries_ok(saved))
 		return -EUCLEAN;
 	for (uint32_t i = 1; i <= saved->fid_used; i++) {
 		const struct fid_saved *fid = &saved->fid[i].saved;
@@ -167,6 +169,14 @@ static void reset(struct saved *s)
 	s->dialect = s->redo.dialect;
 }
 
+static void end_whole(struct saved *s, uint32_t fid)
+{
+	for (uint32_t i = 0; i < FID_LOCKERS_MAX; i++) {
+		if (s->locker[i].fid == fid && ranges_are_whole(&s->locker[i].held))
+			saved_set(&s->locker[i].fid, 0);
+	}
+}
+
 void saved_redo(struct saved *saved)
 {
 	const struct redo *r = &saved->redo;
@@ -183,8 +193,12 @@ void saved_redo(struct saved *saved)
 		saved->fid[r->fid].saved = r->new_fid;
 	if (r->xattr != 0)
 		saved->xattr[r->xattr].written = r->written;
-	if (r->locker != 0)
-		saved->locker[r->locker - 1] = r->new_locker;
+	if (r->whole != 0)
+		end_whole(saved, r->whole);
+	for (unsigned i = 0; i < REDO_LOCKERS; i++) {
+		if (r->locker[i] != 0)
+			saved->locker[r->locker[i] - 1] = r->new_locker[i];
+	}
 	saved_set(&saved->slot[r->slot - 1].state, SLOT_SENDING);
 }
 

@@ -26,6 +26,7 @@
 
 #include "fs/fs.h"
 #include "proto/9p.h"
+#include "proto/ranges.h"
 
 #define SAVED_LAYOUT 3 /* changes with anything below */
 
@@ -147,13 +148,16 @@ struct fid_xattr {
 	char name[FS_NAME_MAX + 1];
 };
 
-/* A process of the client that holds locks through a fid. */
+/* A process of the client that holds locks through a fid: one entry for both. */
 struct fid_locker {
 	uint32_t fid; /* 0: the entry is free */
 	uint32_t proc_id;
-	uint64_t start, end; /* all that it may hold lies in here; UINT64_MAX: no end */
 	char client_id[FID_CLIENT_ID_MAX + 1];
+	struct ranges held;
 };
+
+/* A process locks one object through two open files at most, see ops_lock.c. */
+#define REDO_LOCKERS 2
 
 /* ---- a change ---- */
 
@@ -168,9 +172,11 @@ struct redo {
 	struct node_saved new_node;
 	uint32_t fid; /* becomes: */
 	struct fid_saved new_fid;
-	uint32_t xattr, written; /* so much of it is there */
-	uint32_t locker;	 /* entry + 1, becomes: */
-	struct fid_locker new_locker;
+	uint32_t xattr, written;       /* so much of it is there */
+	uint32_t whole;		       /* of this fid all lockers of the whole file are gone */
+	uint32_t locker[REDO_LOCKERS]; /* entry + 1, becomes: */
+	/* What is above is zeroed for each change, this is not. */
+	struct fid_locker new_locker[REDO_LOCKERS];
 };
 
 /* ---- all of it ---- */

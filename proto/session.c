@@ -797,9 +797,15 @@ static bool must_undo(const struct req *req)
 	       req->op->undo != NULL && req->result >= 0;
 }
 
-/* To the successor: nothing of it is given back. */
+/* To the successor: nothing of it is given back. Nor of those that wait for its end. */
 static void leave(struct req *req)
 {
+	struct req *next;
+
+	while ((next = STAILQ_FIRST(&req->flushes)) != NULL) {
+		STAILQ_REMOVE_HEAD(&req->flushes, link);
+		leave(next);
+	}
 	TAILQ_REMOVE(&req->session->active, req, active);
 	req->session->reqs--;
 }
@@ -836,6 +842,13 @@ void session_finish(struct req *req)
 	if (instead == OP_AGAIN) {
 		wake_flushes(req);
 		run(req);
+		return;
+	}
+	if (instead == OP_CHECKS) {
+		req->state = REQ_ARRIVED;
+		wake_flushes(req);
+		if (check_and_run(req, 0))
+			session_finish(req);
 		return;
 	}
 	if (instead == OP_LEAVES) {
@@ -890,9 +903,14 @@ bool session_end_wait(struct req *req, struct req *old, bool unwanted)
 	if (old->state != REQ_ASKING || !old->may_wait || old->given_up || req_flushed(old))
 		return false;
 	old->unwanted |= unwanted;
+	session_comes_after(req, old);
+	return true;
+}
+
+void session_comes_after(struct req *req, struct req *old)
+{
 	STAILQ_INSERT_TAIL(&old->flushes, req, link);
 	req_cancel(old);
-	return true;
 }
 
 bool session_end_waits(struct req *req, const struct fid *fid, bool unwanted)

@@ -137,6 +137,9 @@ uint32_t session_slot_number(const struct req *req);
 bool session_end_wait(struct req *req, struct req *old, bool unwanted);
 bool session_end_waits(struct req *req, const struct fid *fid, bool unwanted);
 
+/* The same for any request that is under way; one that waits is interrupted. */
+void session_comes_after(struct req *req, struct req *old);
+
 /* 0, or -EINVAL: the number cannot become a new fid. `old`: the fid it would replace, or NULL. A
  * live fid that is not open may be replaced: Linux takes a number for free when it gave up waiting
  * for the reply that made the fid, and never clunks it. */

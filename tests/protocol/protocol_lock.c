@@ -11,6 +11,7 @@
 #define RDLCK P9_LOCK_RDLCK
 #define WRLCK P9_LOCK_WRLCK
 #define UNLCK P9_LOCK_UNLCK
+#define TAG 40000 /* call() uses lower ones */
 
 /* The process number is the owner: as many processes as fids, unless a test says else. */
 static struct p9_msg lock(uint32_t fid, uint8_t type, uint64_t start, uint64_t length)
@@ -293,6 +294,186 @@ TEST(an_unlock_releases_what_its_own_process_holds)
 	blocked(c, lock(2, WRLCK, 10, 10));
 }
 
+/* Each byte of "f" below `size` that nobody has locked, as another client sees it. */
+static unsigned free_bytes(struct conn *other, unsigned size)
+{
+	unsigned free = 0;
+
+	for (unsigned i = 0; i < size; i++) {
+		if (ok(other, lock(1, WRLCK, i, 1))->Rlock.status != P9_LOCK_SUCCESS)
+			continue;
+		free++;
+		granted(other, lock(1, UNLCK, i, 1));
+	}
+	return free;
+}
+
+static struct conn *another_client(struct world *w)
+{
+	struct conn *c = session(w);
+
+	open_path(c, 1, "f", L_RDWR);
+	return c;
+}
+
+TEST(an_unlock_leaves_what_another_process_reads_too)
+{
+	struct conn *c = locker(w), *other = another_client(w);
+
+	granted(c, lock(1, RDLCK, 0, 10));
+	granted(c, lock_as(202, RDLCK, 5, 10));
+	granted(c, lock(1, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 5));
+	blocked(other, lock(1, WRLCK, 5, 1));
+	blocked(other, lock(1, WRLCK, 14, 1));
+	granted(c, lock_as(202, UNLCK, 7, 2));
+	granted(other, lock(1, WRLCK, 7, 2));
+	blocked(other, lock(1, WRLCK, 6, 1));
+	granted(c, lock_as(202, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 0));
+}
+
+TEST(an_unlock_leaves_what_another_process_has_in_between)
+{
+	struct conn *c = locker(w), *other = another_client(w);
+
+	granted(c, lock(1, WRLCK, 0, 5));
+	granted(c, lock(1, WRLCK, 20, 5));
+	granted(c, lock_as(202, WRLCK, 10, 2));
+	granted(c, lock(1, UNLCK, 0, 0));
+	equal(free_bytes(other, 30), 28);
+	blocked(other, lock(1, WRLCK, 10, 2));
+	granted(c, lock_as(202, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 0));
+}
+
+/* Three processes: each byte is locked as long as one of them has it. */
+TEST(what_is_locked_is_what_any_process_of_a_fid_holds)
+{
+	enum { BYTES = 24, PROCESSES = 3 };
+	struct conn *c = locker(w), *other = another_client(w);
+	bool holds[PROCESSES][BYTES] = {0};
+	uint32_t random = 1;
+
+	for (int round = 0; round < 300; round++) {
+		uint32_t who, start, length, used = 0;
+		bool unlocks;
+
+		random = random * 1103515245 + 12345;
+		who = random >> 8 & 0xff;
+		start = random >> 16 & 0xff;
+		length = 1 + (random >> 24 & 7);
+		unlocks = who / PROCESSES % 2;
+		who %= PROCESSES;
+		start %= BYTES - 8;
+		granted(c, lock_as(300 + who, unlocks ? UNLCK : RDLCK, start, length));
+		memset(&holds[who][start], !unlocks, length);
+		for (unsigned i = 0; i < BYTES; i++)
+			used += holds[0][i] || holds[1][i] || holds[2][i];
+		if (round % 10 == 0)
+			equal(free_bytes(other, BYTES), BYTES - used);
+	}
+}
+
+/* More than are remembered one by one: none is lost. */
+TEST(a_process_with_many_ranges_holds_them_all)
+{
+	struct conn *c = locker(w), *other = another_client(w);
+
+	for (uint32_t i = 0; i < 40; i++)
+		granted(c, lock(1, RDLCK, 3 * i, 1));
+	granted(c, lock_as(202, RDLCK, 0, 200));
+	granted(c, lock_as(202, UNLCK, 0, 200));
+	for (uint32_t i = 0; i < 40; i++)
+		blocked(other, lock(1, WRLCK, 3 * i, 1));
+	granted(c, lock(1, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 0));
+}
+
+/* A process that may only read through one fid, and only write through the other. */
+TEST(an_unlock_is_for_all_open_files_of_a_process)
+{
+	struct conn *c = session(w), *other;
+	struct p9_msg m;
+
+	host_file(w, "f", "some text");
+	other = another_client(w);
+	open_path(c, 1, "f", L_RDONLY);
+	open_path(c, 2, "f", L_WRONLY);
+	open_path(c, 3, "f", L_RDWR);
+	granted(c, lock(1, RDLCK, 0, 10));
+	m = lock(2, WRLCK, 20, 10);
+	m.Tlock.proc_id = 101;
+	granted(c, m);
+	m = lock(3, WRLCK, 40, 10);
+	m.Tlock.proc_id = 101;
+	granted(c, m);
+	m = lock(1, RDLCK, 60, 10);
+	granted(c, m);
+	equal(free_bytes(other, 70), 30);
+	m = lock(3, UNLCK, 5, 60);
+	m.Tlock.proc_id = 101;
+	granted(c, m);
+	equal(free_bytes(other, 70), 60);
+	granted(c, lock(1, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 0));
+}
+
+TEST(a_read_lock_is_not_set_through_a_fid_that_may_only_write)
+{
+	struct conn *c = session(w);
+	struct p9_msg m = lock(2, RDLCK, 20, 10);
+
+	host_file(w, "f", "some text");
+	open_path(c, 1, "f", L_WRONLY);
+	open_path(c, 2, "f", L_RDONLY);
+	granted(c, lock(1, WRLCK, 0, 10));
+	m.Tlock.proc_id = 101;
+	granted(c, m);
+}
+
+/* Both at once, again and again: the unlock is of the one, the lock of the other. */
+TEST(an_unlock_and_a_lock_at_once_are_made_one_after_the_other)
+{
+	struct conn *c = locker(w), *other = another_client(w);
+
+	for (int i = 0; i < 300; i++) {
+		granted(c, lock(1, RDLCK, 0, 10));
+		send_msg(c, TAG, lock(1, UNLCK, 0, 0));
+		send_msg(c, TAG + 1, lock_as(202, RDLCK, 5, 10));
+		send_msg(c, TAG + 2, lock_as(203, RDLCK, 2, 4));
+		send_msg(c, TAG + 3, lock_as(203, UNLCK, 0, 0));
+		for (int n = 0; n < 4; n++)
+			check(receive(c) != NULL && c->reply.type == P9_Rlock &&
+			      c->reply.Rlock.status == P9_LOCK_SUCCESS);
+		blocked(other, lock(1, WRLCK, 5, 1));
+		granted(c, lock_as(203, UNLCK, 0, 0));
+		granted(other, lock(1, WRLCK, 0, 5));
+		granted(other, lock(1, UNLCK, 0, 0));
+		granted(c, lock_as(202, UNLCK, 0, 0));
+		granted(other, lock(1, WRLCK, 0, 0));
+		granted(other, lock(1, UNLCK, 0, 0));
+	}
+}
+
+/* The lock is granted or not, but never forgotten while it is held. */
+TEST(a_lock_and_an_unlock_of_one_process_at_once)
+{
+	struct conn *c = locker(w), *other = another_client(w);
+
+	for (int i = 0; i < 300; i++) {
+		granted(c, lock(1, RDLCK, 0, 10));
+		send_msg(c, TAG, lock(1, UNLCK, 0, 0));
+		send_msg(c, TAG + 1, lock(1, RDLCK, 0, 10));
+		send_msg(c, TAG + 2, lock(1, UNLCK, 3, 2));
+		for (int n = 0; n < 3; n++)
+			check(receive(c) != NULL && c->reply.Rlock.status == P9_LOCK_SUCCESS);
+		granted(c, lock(1, UNLCK, 0, 0));
+		granted(other, lock(1, WRLCK, 0, 0));
+		granted(other, lock(1, UNLCK, 0, 0));
+	}
+}
+
 TEST(processes_with_one_fid_lock_and_unlock_by_turns)
 {
 	struct conn *c = locker(w);
@@ -314,6 +495,31 @@ TEST(locks_of_too_many_processes_are_ENOLCK_and_granted_when_one_is_gone)
 	granted(c, lock_as(1500, WRLCK, 5000, 1));
 	granted(c, lock_as(1007, UNLCK, 0, 0));
 	granted(c, lock_as(5000, WRLCK, 6000, 1));
+}
+
+/* All at once: as many as can be remembered, and none besides that would be held by nobody. */
+TEST(too_many_locks_at_once_are_ENOLCK_and_none_is_forgotten)
+{
+	enum { LOCKS = 1024 + 200 };
+	struct conn *c = locker(w), *other = another_client(w);
+	unsigned held = 0, refused = 0;
+
+	for (uint32_t at = 0; at < LOCKS; at += 100) {
+		for (uint16_t i = 0; i < 100; i++)
+			send_msg(c, TAG + i, lock_as(1000 + at + i, WRLCK, 1 + 2 * (at + i), 1));
+		for (int i = 0; i < 100; i++) {
+			const struct p9_msg *reply = receive(c);
+
+			check(reply != NULL);
+			held += reply->type == P9_Rlock;
+			refused += reply->type == P9_Rlerror && reply->Rlerror.ecode == ENOLCK;
+		}
+	}
+	equal(held + refused, (LOCKS + 99) / 100 * 100);
+	check(held <= 1024 && held > 900);
+	for (uint32_t i = 0; i < LOCKS + 100; i++)
+		granted(c, lock_as(1000 + i, UNLCK, 0, 0));
+	granted(other, lock(1, WRLCK, 0, 0));
 }
 
 /* As flock(1) does it for a shell. */
@@ -444,6 +650,21 @@ TEST(getlock_does_not_name_a_process_that_has_another_lock)
 	equal(c->reply.Rgetlock.start, 100);
 }
 
+TEST(getlock_tells_processes_with_one_fid_apart)
+{
+	struct conn *c = locker(w);
+
+	granted(c, lock_as(301, WRLCK, 0, 10));
+	granted(c, lock_as(302, WRLCK, 10, 10));
+	granted(c, lock_as(303, RDLCK, 20, 10));
+	equal(ok(c, getlock(2, WRLCK, 25, 1))->Rgetlock.proc_id, 303);
+	equal(ok(c, getlock(2, WRLCK, 12, 1))->Rgetlock.proc_id, 302);
+	equal(c->reply.Rgetlock.start, 10);
+	equal(c->reply.Rgetlock.length, 10);
+	equal(ok(c, getlock(2, WRLCK, 5, 10))->Rgetlock.proc_id, 301);
+	equal(c->reply.Rgetlock.start, 0);
+}
+
 TEST(getlock_names_the_process_of_the_host)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 1};
@@ -467,7 +688,6 @@ TEST(getlock_never_answers_more_than_a_client_has_room_for)
 /* ---- waiting ---- */
 
 #define WAITS_MAX 128 /* of one server */
-#define TAG 40000     /* call() uses lower ones */
 
 static struct p9_msg waiting(struct p9_msg m)
 {
@@ -537,6 +757,32 @@ TEST(a_wait_for_another_process_of_the_same_client)
 		found += reply != NULL ? reply->tag : 0;
 	}
 	equal(found, 2 * TAG + 1);
+}
+
+/* While one waits, the other unlocks what overlaps: nobody holds up the other, nothing is lost. */
+TEST(an_unlock_does_not_wait_for_a_process_with_the_same_fid_that_waits)
+{
+	struct conn *c = locker(w), *holder = another_client(w), *third = another_client(w);
+
+	for (int i = 0; i < 50; i++) {
+		granted(c, lock(1, RDLCK, 0, 10));
+		granted(holder, lock(1, WRLCK, 10, 10));
+		waits(c, TAG, lock_as(202, RDLCK, 5, 10));
+		waits(c, TAG + 1, lock_as(203, RDLCK, 7, 10));
+		granted(c, lock(1, UNLCK, 0, 0));
+		granted(third, lock(1, WRLCK, 0, 10));
+		granted(holder, lock(1, UNLCK, 0, 0));
+		granted(third, lock(1, UNLCK, 0, 0));
+		for (int n = 0; n < 2; n++)
+			check(receive(c) != NULL && c->reply.type == P9_Rlock &&
+			      c->reply.Rlock.status == P9_LOCK_SUCCESS);
+		granted(third, lock(1, WRLCK, 0, 5));
+		blocked(third, lock(1, WRLCK, 5, 1));
+		granted(c, lock_as(202, UNLCK, 0, 0));
+		blocked(third, lock(1, WRLCK, 16, 1));
+		granted(third, lock(1, UNLCK, 0, 0));
+		granted(c, lock_as(203, UNLCK, 0, 0));
+	}
 }
 
 TEST(a_wait_for_the_host)

@@ -606,6 +606,70 @@ static void unlock(void)
 	prove();
 }
 
+static struct p9_msg lock_range(uint32_t fid, uint32_t proc_id, uint8_t type, uint64_t start,
+				uint64_t length)
+{
+	struct p9_msg msg = lock(fid, type, proc_id);
+
+	msg.Tlock.start = start;
+	msg.Tlock.length = length;
+	return msg;
+}
+
+/* What processes hold, as another one finds it through a fid of its own. */
+static void find_locks(void)
+{
+	world->writing = PHASE_PROVE;
+	does(walk(0, 3, "f"));
+	does(T(lopen, .fid = 3, .flags = O_RDWR_));
+	for (uint32_t i = 0; i < 30; i += 5)
+		does(T(getlock, .fid = 3, .type = P9_LOCK_WRLCK, .start = i, .length = 5,
+		       .proc_id = 9, .client_id = p9_str("a")));
+}
+
+static void locks_of_one_fid(void)
+{
+	lopen(1, "f", O_RDWR_);
+	lopen(2, "f", O_RDWR_);
+	does(lock_range(1, 1, P9_LOCK_RDLCK, 0, 20));
+	does(lock_range(1, 2, P9_LOCK_RDLCK, 5, 5));
+	does(lock_range(1, 3, P9_LOCK_RDLCK, 12, 3));
+}
+
+static void unlock_in_parts(void)
+{
+	locks_of_one_fid();
+	act(PACE_EACH);
+	does(lock_range(1, 1, P9_LOCK_UNLCK, 0, 0));
+	does(lock_range(1, 2, P9_LOCK_RDLCK, 20, 5));
+	find_locks();
+	prove();
+}
+
+static void unlock_of_two_files(void)
+{
+	lopen(1, "f", O_RD);
+	lopen(2, "f", O_RDWR_);
+	does(lock_range(1, 1, P9_LOCK_RDLCK, 0, 10));
+	does(lock_range(2, 1, P9_LOCK_WRLCK, 20, 10));
+	act(PACE_EACH);
+	does(lock_range(1, 1, P9_LOCK_UNLCK, 5, 0));
+	find_locks();
+	prove();
+}
+
+static void unlock_of_others_whole_file(void)
+{
+	lopen(1, "f", O_RDWR_);
+	lopen(2, "f", O_RDWR_);
+	does(lock(1, P9_LOCK_RDLCK, 1));
+	does(lock(1, P9_LOCK_WRLCK, 2));
+	act(PACE_EACH);
+	does(lock(1, P9_LOCK_UNLCK, 3));
+	does(lock(2, P9_LOCK_WRLCK, 4));
+	prove();
+}
+
 static void clunk_of_a_locker(void)
 {
 	lopen(1, "f", O_RDWR_);
@@ -1089,6 +1153,9 @@ static const struct script single[] = {
 	{"xattrcreate", xattrcreate, true},
 	{"lock", lock_, false},
 	{"unlock", unlock, false},
+	{"unlock_in_parts", unlock_in_parts, false},
+	{"unlock_of_two_files", unlock_of_two_files, false},
+	{"unlock_of_others_whole_file", unlock_of_others_whole_file, false},
 	{"clunk_of_a_locker", clunk_of_a_locker, false},
 	{"walk_that_evicts", walk_that_evicts, false},
 	{"getattr_of_the_evicted", getattr_of_the_evicted, false},
@@ -1157,6 +1224,37 @@ static void lock_that_waits(void)
 	does(T(getattr, .fid = 1));
 	does(lock(1, P9_LOCK_UNLCK, 1));
 	does(T(getattr, .fid = 2));
+	prove();
+}
+
+/* What the one unlocks is what the other waits for; and a third one unlocks, too. */
+static void unlock_beside_a_lock_that_waits(void)
+{
+	struct p9_msg waits = lock_range(1, 2, P9_LOCK_RDLCK, 5, 20);
+
+	locks_of_one_fid();
+	does(T(lock, .fid = 2, .type = P9_LOCK_WRLCK, .start = 20, .proc_id = 9,
+	       .client_id = p9_str("a")));
+	waits.Tlock.flags = P9_LOCK_BLOCK;
+	act(PACE_LATE_PUT);
+	does(waits);
+	does(T(getattr, .fid = 1));
+	does(lock_range(1, 1, P9_LOCK_UNLCK, 0, 0));
+	does(lock_range(1, 3, P9_LOCK_UNLCK, 0, 0));
+	does(T(lock, .fid = 2, .type = P9_LOCK_UNLCK, .proc_id = 9, .client_id = p9_str("a")));
+	does(T(getattr, .fid = 2));
+	prove();
+}
+
+static void locks_and_unlocks_at_once(void)
+{
+	locks_of_one_fid();
+	act(PACE_TOGETHER);
+	does(lock_range(1, 1, P9_LOCK_UNLCK, 0, 0));
+	does(lock_range(1, 4, P9_LOCK_RDLCK, 10, 10));
+	does(lock_range(1, 2, P9_LOCK_UNLCK, 0, 8));
+	does(lock_range(1, 4, P9_LOCK_UNLCK, 12, 1));
+	find_locks();
 	prove();
 }
 
@@ -1509,6 +1607,8 @@ static void u_parked_listings(void)
 }
 
 static const struct script several[] = {
+	{"unlock_beside_a_lock_that_waits", unlock_beside_a_lock_that_waits, false},
+	{"locks_and_unlocks_at_once", locks_and_unlocks_at_once, false},
 	{"lock_that_waits", lock_that_waits, false},
 	{"lock_that_waits_for_a_clunk", lock_that_waits_for_a_clunk, false},
 	{"flush_of_a_lock_that_waits", flush_of_a_lock_that_waits, false},
