@@ -10,8 +10,8 @@
  * They follow the objects: first something happens to the object, then the same to its file, which
  * finish() makes up for after a death. A file is replaced at once, under a name that no object can
  * have; or where it has several names, and must not lose them, written by one call. Whoever changes
- * something holds the lock; other processes of the same tree do not know it, so of two changes of
- * one object's attributes in one moment, one may be lost.
+ * something holds the lock. Other processes of the same tree do not know it; but the new file is
+ * locked, so that one changes attributes in a directory at a time, and keeps what others have.
  *
  * An object's attributes take finding its name first, and five more system calls with their
  * closing: this is the slow model. Of an object that has no name any more they are remembered; not
@@ -237,79 +237,169 @@ static int put_text(struct fs *below, struct fs_file file, const char *text, siz
 	return n < 0 ? (int)n : (size_t)n == length ? 0 : -ENOSPC;
 }
 
+static void merge(struct mapped_attr *into, const struct mapped_attr *attr)
+{
+	into->has |= attr->has;
+	if (attr->has & MAPPED_UID)
+		into->uid = attr->uid;
+	if (attr->has & MAPPED_GID)
+		into->gid = attr->gid;
+	if (attr->has & MAPPED_MODE)
+		into->mode = attr->mode;
+	if (attr->has & MAPPED_RDEV)
+		into->rdev = attr->rdev;
+}
+
+/* What becomes of what a file says: */
+enum change {
+	REPLACE,  /* this, and nothing of it */
+	MERGE,	  /* this, and of it what this does not tell */
+	COMPLETE, /* it, and what it does not tell */
+};
+
+static int meta_changed(const struct meta *meta, enum change change, const struct mapped_attr *attr,
+			struct mapped_attr *all)
+{
+	struct mapped_attr now = {.has = 0};
+	int ret = change == REPLACE ? 0 : meta_read(meta, &now);
+
+	*all = change == COMPLETE ? *attr : now;
+	merge(all, change == COMPLETE ? &now : attr);
+	return ret;
+}
+
+/* Waits for other processes that are at it; they are done at once. A file system without locks does
+ * without. */
+static void meta_lock(struct fs *below, struct fs_file file)
+{
+	const struct fs_lock whole = {.type = FS_LOCK_WRITE};
+	struct fs_wait wait = {.thread = pthread_self()};
+
+	if (fs_lock(below, file, &whole) == -EAGAIN)
+		fs_lock_wait(below, file, &whole, &wait);
+}
+
 /* Of several names: what is too long becomes empty lines first, and is cut off then; so whoever
  * comes in between reads nothing old. */
-static int meta_write_shared(const struct meta *meta, struct fs_node node, uint64_t size,
-			     const char *text, size_t length)
+static int meta_write_over(struct fs *below, struct fs_node node, struct fs_file file,
+			   const struct mapped_attr *attr)
 {
-	const struct fs_setattr cut = {.valid = FS_SET_SIZE, .size = length};
-	char padded[META_SIZE];
+	struct fs_setattr cut = {.valid = FS_SET_SIZE};
+	struct fs_attr found;
+	char padded[META_SIZE], text[META_SIZE];
+	size_t length = format(attr, text);
+	int ret = fs_getattr(below, node, &found);
+
+	if (ret)
+		return ret;
+	cut.size = length;
+	memset(padded, '\n', sizeof(padded));
+	memcpy(padded, text, length);
+	ret = put_text(below, file, padded,
+		       found.size <= length	     ? length
+		       : found.size < sizeof(padded) ? (size_t)found.size
+						     : sizeof(padded));
+	if (ret == 0 && found.size > length)
+		ret = fs_setattr(below, node, file, &cut);
+	return ret;
+}
+
+/* Its other names may be in other directories, whose changes this lock keeps away. */
+static int meta_change_shared(const struct meta *meta, struct fs_node node, enum change change,
+			      const struct mapped_attr *attr)
+{
+	struct mapped_attr all;
 	struct fs_file file;
 	int ret = fs_open(meta->below, node, O_WRONLY, &file);
 
 	if (ret)
 		return ret;
-	memset(padded, '\n', sizeof(padded));
-	memcpy(padded, text, length);
-	ret = put_text(meta->below, file, padded,
-		       size <= length	       ? length
-		       : size < sizeof(padded) ? (size_t)size
-					       : sizeof(padded));
-	if (ret == 0 && size > length)
-		ret = fs_setattr(meta->below, node, file, &cut);
-	fs_close(meta->below, file);
-	return ret;
-}
-
-/* What a dead process left under this name is written over. */
-static int meta_replace(const struct meta *meta, struct fs_node home, const char *text,
-			size_t length)
-{
-	struct fs_node node;
-	struct fs_file file;
-	struct fs_attr attr;
-	int ret = fs_create(meta->below, home, META_NEW, O_WRONLY | O_TRUNC, 0600, SERVER, &node,
-			    &file, &attr, NULL);
-
-	if (ret)
-		return ret;
-	ret = put_text(meta->below, file, text, length);
-	fs_close(meta->below, file);
-	fs_forget(meta->below, node);
-	CRASH_POINT();
+	meta_lock(meta->below, file);
+	ret = meta_changed(meta, change, attr, &all);
 	if (ret == 0)
-		ret = fs_rename(meta->below, home, META_NEW, meta->home, meta->name, NULL);
-	if (ret)
-		fs_unlink(meta->below, home, META_NEW, false, NULL);
-	CRASH_POINT();
+		ret = meta_write_over(meta->below, node, file, &all);
+	fs_close(meta->below, file);
 	return ret;
 }
 
-static int meta_write(struct meta *meta, struct fs_node dir, const struct mapped_attr *attr)
+/* The file that is to replace another, empty and locked: who has it changes files in `home`, no
+ * other process does. What a dead process left under this name is as good as a new one. */
+static int meta_draft(struct fs *below, struct fs_node home, struct fs_file *file)
 {
-	struct fs_node old = FS_NO_NODE, home = meta->home;
-	char text[META_SIZE];
-	size_t length = format(attr, text);
-	struct fs_attr found = {.nlink = 0};
-	int ret = 0;
+	const struct fs_setattr empty = {.valid = FS_SET_SIZE};
+	struct fs_attr attr, now;
+	struct fs_node node;
+	int ret;
 
-	if (meta->home.id >= 0)
-		ret = fs_walk(meta->below, meta->home, meta->name, &old, &found);
-	if (ret == -ENOENT)
-		ret = 0;
-	if (ret == 0 && S_ISREG(found.mode) && found.nlink > 1) {
-		ret = meta_write_shared(meta, old, found.size, text, length);
+	for (;;) {
+		ret = fs_create(below, home, META_NEW, O_WRONLY, 0600, SERVER, &node, file, &attr,
+				NULL);
+		if (ret)
+			return ret;
+		meta_lock(below, *file);
+		ret = fs_lookup(below, home, META_NEW, &now);
+		if (ret == 0 && now.path == attr.path)
+			break;
+		/* Somebody had it before us, and it is in its place. */
+		fs_close(below, *file);
+		fs_forget(below, node);
+		if (ret && ret != -ENOENT)
+			return ret;
+	}
+	if (now.size > 0)
+		ret = fs_setattr(below, node, *file, &empty);
+	fs_forget(below, node);
+	if (ret)
+		fs_close(below, *file);
+	return ret;
+}
+
+/* With the draft in hand. True: it is in its place, else it is to be removed. */
+static bool meta_replace(const struct meta *meta, struct fs_node home, struct fs_file draft,
+			 enum change change, const struct mapped_attr *attr, int *ret)
+{
+	struct mapped_attr all;
+	struct fs_node old;
+	struct fs_attr found;
+	char text[META_SIZE];
+
+	*ret = fs_walk(meta->below, meta->home, meta->name, &old, &found);
+	if (*ret == 0 && S_ISREG(found.mode) && found.nlink > 1) {
+		*ret = meta_change_shared(meta, old, change, attr);
 		fs_forget(meta->below, old);
-		return ret;
+		return false;
 	}
 	fs_forget(meta->below, old);
-	if (ret == 0 && (meta->root || home.id < 0))
+	if (*ret == 0 || *ret == -ENOENT)
+		*ret = meta_changed(meta, change, attr, &all);
+	if (*ret == 0)
+		*ret = put_text(meta->below, draft, text, format(&all, text));
+	CRASH_POINT();
+	if (*ret == 0)
+		*ret = fs_rename(meta->below, home, META_NEW, meta->home, meta->name, NULL);
+	return *ret == 0;
+}
+
+static int meta_change(struct meta *meta, struct fs_node dir, enum change change,
+		       const struct mapped_attr *attr)
+{
+	struct fs_node home = meta->home;
+	struct fs_file draft;
+	int ret = 0;
+
+	if (meta->root || home.id < 0)
 		ret = meta_home(meta->below, meta->root ? meta->home : dir, &home);
 	if (ret)
 		return ret;
 	if (!meta->root)
 		meta->home = home;
-	ret = meta_replace(meta, home, text, length);
+	ret = meta_draft(meta->below, home, &draft);
+	if (ret == 0) {
+		if (!meta_replace(meta, home, draft, change, attr, &ret))
+			fs_unlink(meta->below, home, META_NEW, false, NULL);
+		fs_close(meta->below, draft);
+	}
+	CRASH_POINT();
 	if (meta->root)
 		fs_forget(meta->below, home);
 	return ret;
@@ -324,19 +414,6 @@ static struct ghost *find_ghost(struct mapped_file *f, uint64_t path)
 			return &f->ghosts[i];
 	}
 	return NULL;
-}
-
-static void merge(struct mapped_attr *into, const struct mapped_attr *attr)
-{
-	into->has |= attr->has;
-	if (attr->has & MAPPED_UID)
-		into->uid = attr->uid;
-	if (attr->has & MAPPED_GID)
-		into->gid = attr->gid;
-	if (attr->has & MAPPED_MODE)
-		into->mode = attr->mode;
-	if (attr->has & MAPPED_RDEV)
-		into->rdev = attr->rdev;
 }
 
 /* `always`: also of an object that is none yet. */
@@ -386,7 +463,6 @@ static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_att
 static int file_save_held(struct mapped *m, const struct mapped_at *at,
 			  const struct mapped_attr *attr)
 {
-	struct mapped_attr all = {.has = 0};
 	_meta_ struct meta meta;
 	struct fs_attr host;
 	int ret = fs_getattr(layer_below(&m->layer.fs), at->node, &host);
@@ -399,10 +475,9 @@ static int file_save_held(struct mapped *m, const struct mapped_at *at,
 	if (ret || found)
 		return ret;
 	/* Of a new object all is said; there may be a dead one's file. */
-	if (!at->name)
-		ret = meta_read(&meta, &all);
-	merge(&all, attr);
-	return ret ? ret : meta_write(&meta, at->name ? at->dir : meta.dir, &all);
+	if (at->name)
+		return meta_change(&meta, at->dir, REPLACE, attr);
+	return meta_change(&meta, meta.dir, MERGE, attr);
 }
 
 static int file_save(struct mapped *m, const struct mapped_at *at, const struct mapped_attr *attr)
@@ -430,14 +505,8 @@ static int ensure(struct fs *fs, struct fs_node dir, const char *name)
 	ret = fs_walk(meta.below, dir, name, &at.node, &host);
 	if (ret)
 		return ret;
-	attr = (struct mapped_attr){
-		.has = MAPPED_MODE | attr.has,
-		.uid = attr.uid,
-		.gid = attr.gid,
-		.mode = host.mode,
-		.rdev = attr.rdev,
-	};
-	ret = meta_write(&meta, dir, &attr);
+	attr = (struct mapped_attr){.has = MAPPED_MODE, .mode = host.mode};
+	ret = meta_change(&meta, dir, COMPLETE, &attr);
 	fs_forget(meta.below, at.node);
 	return ret;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "fs/export.h"
@@ -498,6 +499,72 @@ static void files_follow_their_objects(void)
 	put(&w, dir);
 	put(&w, b);
 	put(&w, a);
+}
+
+/* What each of two processes sets: "both" and "link", one file in two directories, are everybody's,
+ * the other one is its own. The first sets owners, the second modes. What is lost: how often it
+ * then finds another value than its own. */
+static int lost_by(const char *dir, int who)
+{
+	_cleanup_close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *names[] = {who == 0 ? "first" : "second", "both"};
+	struct world w = {.dir = (char *)(uintptr_t)dir};
+	struct fs_node nodes[countof(names)], sub;
+	struct fs_attr attr;
+	int lost = 0;
+
+	if (make_chosen(dir, &w.fs) != 0 || fs_root(w.fs, &w.root, &attr) != 0)
+		return 100;
+	sub = find(&w, w.root, "sub");
+	nodes[0] = find(&w, w.root, names[0]);
+	nodes[1] = who == 0 ? find(&w, w.root, "both") : find(&w, sub, "link");
+	for (uint32_t i = 0; i < 1500; i++) {
+		const struct fs_node node = nodes[i % countof(nodes)];
+		const struct fs_setattr set = {
+			.valid = who == 0 ? FS_SET_UID : FS_SET_MODE,
+			.uid = i,
+			.mode = i % 01000,
+		};
+
+		lost += fs_setattr(w.fs, node, FS_NO_FILE, &set) != 0;
+		lost += fs_getattr(w.fs, node, &attr) != 0;
+		lost += who == 0 ? attr.uid != i : attr.mode != (S_IFREG | i % 01000);
+	}
+	for (size_t i = 0; i < countof(nodes); i++)
+		put(&w, nodes[i]);
+	put(&w, sub);
+	put(&w, w.root);
+	fs_destroy(w.fs);
+	return lost < 100 ? lost : 100;
+}
+
+static void two_processes_of_one_tree_lose_nothing(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	struct fs_node both = make_file(&w, w.root, "both", "");
+	struct fs_node sub;
+	struct fs_attr attr;
+	int status, lost = 0;
+
+	OK(fs_mkdir(w.fs, w.root, "sub", 0755, ANYBODY, &attr, NULL));
+	sub = find(&w, w.root, "sub");
+	OK(fs_link(w.fs, both, sub, "link", NULL));
+	put(&w, make_file(&w, w.root, "first", ""));
+	put(&w, make_file(&w, w.root, "second", ""));
+	fflush(stdout);
+	for (int who = 0; who < 2; who++) {
+		if (fork() == 0)
+			_exit(lost_by(w.dir, who));
+	}
+	for (int who = 0; who < 2; who++) {
+		CU_ASSERT(wait(&status) > 0 && WIFEXITED(status));
+		lost += WEXITSTATUS(status);
+	}
+	CU_ASSERT_EQUAL(lost, 0);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "first").mode, S_IFREG | 0644);
+	CU_ASSERT(!meta_exists(&w, ".virtfs_metadata/.virtfs_metadata"));
+	put(&w, sub);
+	put(&w, both);
 }
 
 static void a_hosts_fifo_is_not_opened_whatever_its_file_says(void)
@@ -1258,6 +1325,7 @@ static const struct test tests[] = {
 	{"files_of_qemu_are_read", files_of_qemu_are_read},
 	{"files_cannot_be_named", files_cannot_be_named},
 	{"files_follow_their_objects", files_follow_their_objects},
+	{"two_processes_of_one_tree_lose_nothing", two_processes_of_one_tree_lose_nothing},
 	{"a_hosts_fifo_is_not_opened_whatever_its_file_says",
 	 a_hosts_fifo_is_not_opened_whatever_its_file_says},
 	{"a_planted_store_is_not_followed", a_planted_store_is_not_followed},
