@@ -13,9 +13,12 @@ static bool mem_is_acl(const char *name)
 	       strcmp(name, "system.posix_acl_default") == 0;
 }
 
-static bool mem_keeps_xattr(const char *name)
+/* 0 or an error, as Linux would judge the name. */
+static int mem_judge_xattr(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || mem_is_acl(name);
+	if (strcmp(name, "user.") == 0)
+		return -EINVAL;
+	return strncmp(name, "user.", 5) == 0 || mem_is_acl(name) ? 0 : -EOPNOTSUPP;
 }
 
 static struct mem_xattr *mem_find_xattr(struct mem_inode *inode, const char *name)
@@ -33,9 +36,10 @@ ssize_t mem_getxattr(struct fs *fs, struct fs_node node, const char *name, void 
 {
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_xattr *xattr = mem_find_xattr(mem_inode(mem, node), name);
+	int err = mem_judge_xattr(name);
 
-	if (!mem_keeps_xattr(name))
-		return -EOPNOTSUPP;
+	if (err < 0)
+		return err;
 	if (!xattr)
 		return -ENODATA;
 	if (size > 0 && size < xattr->size)
@@ -77,9 +81,10 @@ int mem_setxattr(struct fs *fs, struct fs_node node, const char *name, const voi
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_inode(mem, node);
 	struct mem_xattr *old = mem_find_xattr(inode, name), *xattr;
+	int err = mem_judge_xattr(name);
 
-	if (!mem_keeps_xattr(name))
-		return -EOPNOTSUPP;
+	if (err < 0)
+		return err;
 	if (mem_is_acl(name) && size == 0)
 		return old ? mem_drop_xattr(inode, old) : 0;
 	if (old && (flags & XATTR_CREATE))
@@ -105,9 +110,10 @@ int mem_removexattr(struct fs *fs, struct fs_node node, const char *name)
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_inode(mem, node);
 	struct mem_xattr *xattr = mem_find_xattr(inode, name);
+	int err = mem_judge_xattr(name);
 
-	if (!mem_keeps_xattr(name))
-		return -EOPNOTSUPP;
+	if (err < 0)
+		return err;
 	return xattr ? mem_drop_xattr(inode, xattr) : -ENODATA;
 }
 

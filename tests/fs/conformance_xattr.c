@@ -143,6 +143,12 @@ static void other_name_spaces_are_not_kept(void)
 		FAILS(EOPNOTSUPP, set(&w, w.root, names[i], "x", 0));
 		FAILS(EOPNOTSUPP, fs_removexattr(w.fs, w.root, names[i], NULL));
 	}
+	if (!has_xattrs(&w))
+		return;
+	/* a name space and no name */
+	FAILS(EINVAL, fs_getxattr(w.fs, w.root, "user.", buf, sizeof(buf)));
+	FAILS(EINVAL, set(&w, w.root, "user.", "x", 0));
+	FAILS(EINVAL, fs_removexattr(w.fs, w.root, "user.", NULL));
 }
 
 static void wild_names_and_sizes_are_refused(void)
