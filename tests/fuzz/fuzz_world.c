@@ -617,6 +617,36 @@ static void give_back(struct fs *fs, const struct req_queue *queue)
 	}
 }
 
+static void told(void *arg, int fd)
+{
+	(void)arg, (void)fd;
+}
+
+#define LEFT_MAX 512 /* more fids, and nodes, than a program makes */
+
+/* In memory there is no table to be swept either: what the dead one had and its successor is not
+ * told of. */
+static void sweep_mem(struct fuzz_world *w)
+{
+	struct saved *s = w->saved;
+	bool fid[LEFT_MAX] = {false}, node[LEFT_MAX] = {false};
+
+	FUZZ_CHECK(s->fid_used < LEFT_MAX && s->node_used < LEFT_MAX);
+	for (uint32_t i = 1; i <= s->fid_used; i++)
+		fid[i] = s->fid[i].refs > 0;
+	for (uint32_t i = 1; i <= s->node_used; i++)
+		node[i] = s->node[i].refs > 0;
+	saved_descriptors(s, told, NULL);
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		if (fid[i] && s->fid[i].refs == 0)
+			fs_close(w->fs, s->fid[i].saved.file);
+	}
+	for (uint32_t i = 1; i <= s->node_used; i++) {
+		if (node[i] && s->node[i].refs == 0)
+			fs_forget(w->fs, s->node[i].saved.fs);
+	}
+}
+
 /* What it knew is gone; nothing is said to anybody, and nothing closed. */
 static void die(struct fuzz_world *w)
 {
@@ -625,6 +655,7 @@ static void die(struct fuzz_world *w)
 	if (!w->local) {
 		give_back(w->fs, &w->ready);
 		give_back(w->fs, &w->answered);
+		sweep_mem(w);
 	}
 	w->saved->fid_used = 0;
 	session_destroy(w->session);
