@@ -289,6 +289,22 @@ static int take_share(struct reading *r, cfg_t *cfg, struct config_share *share)
 	return err < 0 ? err : take_settings(r, cfg, share);
 }
 
+/* Behind those of the files before this one. */
+static int make_room(struct reading *r, unsigned count)
+{
+	struct config *c = r->config;
+	struct config_share *more;
+
+	if (count == 0)
+		return 0;
+	more = realloc(c->shares, (c->share_count + count) * sizeof(*more));
+	if (more == NULL)
+		return complain(r, "out of memory");
+	memset(more + c->share_count, 0, count * sizeof(*more));
+	c->shares = more;
+	return 0;
+}
+
 static int take_exports(struct reading *r, cfg_t *cfg)
 {
 	struct config *c = r->config;
@@ -301,9 +317,8 @@ static int take_exports(struct reading *r, cfg_t *cfg)
 		if (value != NULL)
 			err = set_default(r, fs_export_options[i].name, value);
 	}
-	c->shares = calloc(count, sizeof(c->shares[0]));
-	if (c->shares == NULL && count > 0)
-		return complain(r, "out of memory");
+	if (err == 0)
+		err = make_room(r, count);
 	for (unsigned i = 0; i < count && err == 0; i++) {
 		cfg_t *section = cfg_getnsec(cfg, "share", i);
 

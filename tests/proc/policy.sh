@@ -241,6 +241,19 @@ test_first_section_that_fits_counts() {
     sim detach >/dev/null
 }
 
+test_sections_of_several_files_follow_each_other() {
+    echo 'share "a" { domid = "2" } share "b" { readonly = true } share "c" { }' >"$work/first.conf"
+    with_config --config "$work/first.conf" <<<'share "d" { domid = "1" }'
+    sim --path "$share" attach --wait
+    await_log 'guest 1 dev 0: exports .*, share d'
+    sim detach >/dev/null
+    daemon_stop
+    daemon_start --export "$share" --config "$work/first.conf" --config "$work/xen9pfsd.conf"
+    sim --path "$share" attach --wait
+    await_log 'guest 1 dev 0: exports .*, read-only, share b'
+    sim detach >/dev/null
+}
+
 test_command_line_is_the_default_of_sections() {
     with_config --umask 027 <<<'share "a" { ownership = "mapped-file" }'
     sim --path "$share" attach --wait
