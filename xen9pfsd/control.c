@@ -85,11 +85,22 @@ int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
 	return got;
 }
 
+static void close_received(struct cmsghdr *header)
+{
+	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	int fd;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&fd, CMSG_DATA(header) + i * sizeof(fd), sizeof(fd));
+		close(fd);
+	}
+}
+
 int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct ucred))]; /* no room for descriptors */
+		char space[CMSG_SPACE(sizeof(struct ucred))];
 	} control = {.space = {0}};
 	struct msghdr packet = {
 		.msg_control = control.space,
@@ -100,6 +111,9 @@ int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid)
 	struct ucred sender;
 
 	*pid = 0;
+	/* Behind a sender's id there is no room for them. */
+	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+		close_received(header);
 	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
 	    header->cmsg_type != SCM_CREDENTIALS)
 		return got;
