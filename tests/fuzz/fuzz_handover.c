@@ -54,8 +54,13 @@ static void send_batch(const struct batch *batch, unsigned fds, size_t size)
 	FUZZ_CHECK(sendmsg(PEER, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size);
 }
 
-/* What is to be open in the end, if the receiver says that it is well. */
-static void do_record(struct fuzz_input *in, bool *open)
+struct expected {
+	bool open[FDS_MAX]; /* in the end, if the receiver says that it is well */
+	bool cut;	    /* a batch was not whole: nobody knows where the next one begins */
+	bool over;	    /* an empty one was sent: what comes now is nobody's */
+};
+
+static void do_record(struct fuzz_input *in, struct expected *expected)
 {
 	struct batch batch = {.count = fuzz_u8(in)};
 	unsigned fds = fuzz_u8(in), first = fuzz_u16(in) % FDS_MAX, step = fuzz_u8(in) % 8;
@@ -77,10 +82,12 @@ static void do_record(struct fuzz_input *in, bool *open)
 	if (how % 8 == 3)
 		size = 1 + value % sizeof(batch);
 	send_batch(&batch, fds, size);
-	for (unsigned i = 0; i < batch.count && i < BATCH; i++) {
+	for (unsigned i = 0; i < batch.count && i < BATCH && !expected->over; i++) {
 		if (batch.number[i] >= 0 && batch.number[i] < FDS_MAX)
-			open[batch.number[i]] = true;
+			expected->open[batch.number[i]] = true;
 	}
+	expected->cut |= size < sizeof(batch);
+	expected->over |= batch.count == 0 && !expected->cut;
 }
 
 static void begin(void)
@@ -108,14 +115,14 @@ static void end(void)
 void fuzz_handover(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, size};
-	bool open[FDS_MAX] = {false};
+	struct expected expected = {.cut = false};
 	int result;
 
 	begin();
 	for (unsigned i = 0; in.left > RECORD && i < BATCHES; i++) {
 		struct fuzz_input record = {in.next, RECORD};
 
-		do_record(&record, open);
+		do_record(&record, &expected);
 		in.next += RECORD;
 		in.left -= RECORD;
 	}
@@ -126,6 +133,6 @@ void fuzz_handover(const uint8_t *data, size_t size)
 	FUZZ_CHECK(result <= 0);
 	FUZZ_CHECK(result == 0 || fcntl(KEEPER_ROOT, F_GETFD) < 0);
 	for (int fd = KEEPER_FDS; fd < FDS_MAX; fd++)
-		FUZZ_CHECK((fcntl(fd, F_GETFD) >= 0) == (result == 0 && open[fd]));
+		FUZZ_CHECK((fcntl(fd, F_GETFD) >= 0) == (result == 0 && expected.open[fd]));
 	end();
 }
