@@ -2,7 +2,7 @@
  *
  * handshake.c - the table.
  *
- *	          front 3            ready             front 5, 6, 1, gone
+ *	          front 3, 4         ready             front 5, 6, 1, gone
  *	NEW ──► WAIT ──► STARTING ──────► CONNECTED ──────► STOPPING ──► DROPPED
  *	          ▲           └─────────── ended ─────────┴─────────────────▲
  *	          │                                                         │
@@ -57,6 +57,8 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 	},
 	[WAIT] = {
 		[HANDSHAKE_FRONT_INITIALISED]  = {STARTING, HANDSHAKE_START},
+		/* With new rings, when it took our last 4 for an answer to them. */
+		[HANDSHAKE_FRONT_CONNECTED]    = {STARTING, HANDSHAKE_START},
 		[HANDSHAKE_FRONT_CLOSING]      = {CLOSING, HANDSHAKE_CLOSE},
 		[HANDSHAKE_FRONT_CLOSED]       = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_FINISH},

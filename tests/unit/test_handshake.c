@@ -301,6 +301,22 @@ static void end_of_the_process_is_noted_whatever_the_store_says(void)
 	}
 }
 
+/* It has made new rings while nobody looked, and took the 4 that still stood there for an answer. */
+static void frontend_that_shows_4_too_early_is_connected_again(void)
+{
+	struct world w = connected();
+
+	w.view.replaced = true;
+	look(&w);
+	CU_ASSERT_EQUAL(w.last, HANDSHAKE_STOP);
+	tell(&w, HANDSHAKE_SHARE_ENDED);
+	look(&w);
+	CU_ASSERT_EQUAL(w.last, HANDSHAKE_PUBLISH);
+	w.view.replaced = false;
+	look(&w);
+	CU_ASSERT_EQUAL(w.last, HANDSHAKE_START);
+}
+
 static void state_2_is_never_written_over_itself(void)
 {
 	static const enum handshake_state at_2[] = {HANDSHAKE_WAIT, HANDSHAKE_STARTING};
@@ -353,6 +369,8 @@ static const struct test tests[] = {
 	{"no_cell_loses_or_doubles_the_process", no_cell_loses_or_doubles_the_process},
 	{"end_of_the_process_is_noted_whatever_the_store_says",
 	 end_of_the_process_is_noted_whatever_the_store_says},
+	{"frontend_that_shows_4_too_early_is_connected_again",
+	 frontend_that_shows_4_too_early_is_connected_again},
 	{"state_2_is_never_written_over_itself", state_2_is_never_written_over_itself},
 	{"only_a_ready_share_is_announced", only_a_ready_share_is_announced},
 	{"everything_has_a_name", everything_has_a_name},
