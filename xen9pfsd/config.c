@@ -391,15 +391,16 @@ static int read_file(struct reading *r, const char *path)
 	int err = 0;
 	cfg_t *cfg;
 
+	/* libconfuse makes more of "~", and ends the process when it gets anything but a file. */
+	if (stat(path, &st) < 0)
+		return complain(r, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return complain(r, "%s: not a file", path);
 	append_export_options(share, share_options);
 	append_export_options(all, options);
 	cfg = cfg_init(all, CFGF_NONE);
 	if (cfg == NULL)
 		return complain(r, "out of memory");
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		cfg_free(cfg);
-		return complain(r, "%s: not a file", path);
-	}
 	reading_file = r;
 	cfg_set_error_function(cfg, file_error);
 	switch (cfg_parse(cfg, path)) {
