@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # DESC: diod's client programs (Debian's diod) against the server on a unix socket, on this host
+# RUNS: passthrough,mapped-xattr,mapped-file,none:root
 # HOST: yes
 # socket and share are `machine`'s.
 

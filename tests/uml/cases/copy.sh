@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # DESC: cp -a with ACLs and extended attributes, moves, links of both kinds, holes
-# SHORT: root:none
+# RUNS: passthrough,mapped-xattr,mapped-file,none passthrough:root:loose passthrough:root:none:tmpfs idmap:root squash:user
+# SHORT: passthrough,mapped-xattr,mapped-file:root
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # DESC: what POSIX and Linux promise of names, attributes, data, directories, locks: a line for each fact
-# CACHE: none loose
-# SHORT: root:none user:none
+# RUNS: passthrough,mapped-xattr,mapped-file,none passthrough::mmap,loose passthrough,mapped-file::none:tmpfs idmap squash:user passthrough::none:ext4:access=user passthrough:root:none:ext4:access=any squash:user:none:ext4:access=any
+# SHORT: passthrough,mapped-xattr,mapped-file
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 

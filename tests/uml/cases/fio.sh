@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # DESC: fio: every way to write, what was written verified by its checksums
-# CACHE: none mmap
+# RUNS: passthrough,mapped-xattr:user mapped-file,none:root:mmap passthrough:root:loose:tmpfs
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 
@@ -9,7 +9,7 @@ job() {
     local name=$1
     shift
     try "$name" fio --name=job --filename=data --size=12M --verify=crc32c --verify_fatal=1 --do_verify=1 \
-        --thread --output=/tmp/fio.log "$@"
+        --thread --fallocate=truncate --output=/tmp/fio.log "$@"
     [ $rc = 0 ] || tail -n 20 /tmp/fio.log
     fact "$name: size" "$(stat -c %s data)"
     rm -f data

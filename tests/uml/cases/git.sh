@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # DESC: a repository: commits, branches, merges, a repack under way, clones, fsck
-# SHORT: user:none
+# RUNS: passthrough,mapped-xattr,mapped-file,none:user passthrough:root:loose
+# SHORT: passthrough:user
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # DESC: random operations on a file, each checked against an image of it in memory
-# CACHE: none mmap loose
-# SHORT: user:none root:mmap
+# RUNS: passthrough,mapped-xattr,mapped-file,none:user passthrough:user:mmap,loose passthrough:root:none:tmpfs
+# SHORT: passthrough:user passthrough:root:mmap
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 
@@ -20,7 +20,7 @@ rm -f random-?
 allowed p "punch a hole" "$payload/random" 1 20 ip
 rm -f random-?
 
-if [ -n "$short" ]; then rounds=3 operations=400; else rounds=$((seconds * 4)) operations=2000; fi
+if [ -n "$short" ]; then rounds=3 operations=400; else rounds=$((seconds * 2)) operations=2000; fi
 for ((seed = 1; seed <= rounds; seed++)); do
     try "kinds io, seed $seed" "$payload/random" $seed $operations io
     rm -f random-?

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # DESC: rsync -aHAX into the share, within it and out of it, again after changes
+# RUNS: passthrough,mapped-xattr:root mapped-file,none:user
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 

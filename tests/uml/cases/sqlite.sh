@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # DESC: sqlite in rollback modes and WAL: transactions, two writers, a killed one, integrity
-# CACHE: none mmap
-# SHORT: user:mmap
+# RUNS: passthrough,mapped-xattr,mapped-file,none:user:mmap passthrough:user passthrough:root:mmap:tmpfs
+# SHORT: passthrough:user:mmap
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # DESC: a tree of 1,000 files is unpacked, compared, packed, changed, removed
+# RUNS: passthrough,mapped-xattr,mapped-file,none:user passthrough,mapped-xattr,mapped-file:root passthrough:root:loose:tmpfs
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 
