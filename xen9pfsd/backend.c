@@ -46,19 +46,22 @@ static void describe_share(struct backend *b)
 	snprintf(start->bus, sizeof(start->bus), "%s", b->env->config->bus);
 }
 
-/* `root` is ours to close, whatever comes of it. */
 static int start_process(struct backend *b, enum control_how how)
 {
 	char path[STORE_VALUE_MAX];
-	int err = b->root < 0 ? backend_open_export(b, path) : 0;
+	int err = 0;
 
+	/* As it was published, if it still is. */
+	if (b->process.root >= 0)
+		snprintf(path, sizeof(path), "%s", b->process.path);
+	else
+		err = backend_read_export(b, path);
 	if (err == 0)
 		err = backend_read_front(b, &b->start, false);
 	if (err < 0)
 		return err;
 	describe_share(b);
-	err = process_start(&b->process, how, &b->start, b->root);
-	close(take_fd(&b->root));
+	err = process_start(&b->process, how, &b->start, path);
 	if (err < 0)
 		backend_complain(b, "cannot start its process: %s", strerror(-err));
 	return err;
@@ -143,8 +146,7 @@ struct backend *backend_create(const struct backend_env *env, const char *kind, 
 	b->domid = domid;
 	b->devid = devid;
 	b->dirty = true;
-	b->root = -1;
-	process_init(&b->process, env->dir, kind, domid, devid);
+	process_init(&b->process, env->dir, env->launch, kind, domid, devid);
 	snprintf(b->front, sizeof(b->front), "/local/domain/%u/device/9pfs/%u", domid, devid);
 	adopt(b, now_ms);
 	backend_watch_names(b, path, token);
@@ -160,7 +162,6 @@ void backend_destroy(struct backend *backend)
 
 	backend_watch_names(backend, path, token);
 	store_unwatch(backend->env->store, path, token);
-	cleanup_close(&backend->root);
 	process_release(&backend->process);
 	free(backend);
 }
@@ -284,8 +285,9 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 	}
 	if (err < 0)
 		return false;
-	if (move.next != HANDSHAKE_WAIT && b->root >= 0)
-		close(take_fd(&b->root));
+	/* It was opened to be published; who is being started has it still. */
+	if (move.next != HANDSHAKE_WAIT && b->process.state != PROCESS_OPENING)
+		process_close_export(&b->process);
 	if (changed && move.action != HANDSHAKE_FORGET)
 		say(b, move.next == HANDSHAKE_DROPPED ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s (%s)",
 		    handshake_state_name(move.next), handshake_event_name(event));
@@ -343,6 +345,9 @@ static void take_news(struct backend *b, enum process_news news, int64_t now_ms)
 {
 	switch (news) {
 	case PROCESS_NO_NEWS:
+		break;
+	case PROCESS_IS_OPEN:
+		run(b, now_ms);
 		break;
 	case PROCESS_IS_READY:
 		if (b->state == HANDSHAKE_STARTING) {

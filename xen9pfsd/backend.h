@@ -13,7 +13,7 @@
 
 #include "xen9pfsd/config.h"
 #include "xen9pfsd/control.h"
-#include "xen9pfsd/policy.h"
+#include "xen9pfsd/launch.h"
 #include "xen9pfsd/process.h"
 #include "xen9pfsd/state_dir.h"
 #include "xenbus/handshake.h"
@@ -24,8 +24,8 @@
 /* What all backends of a supervisor share; borrowed. */
 struct backend_env {
 	const struct config *config;
-	const struct policy *policy;
 	const struct state_dir *dir;
+	const struct launch *launch;
 	struct store *store;
 };
 
@@ -45,7 +45,6 @@ struct backend {
 	bool detached;			       /* the administrator did: until it is made anew */
 	struct control_start start;	       /* of the present or last round */
 	const char *share_name;		       /* section of the configuration, or NULL */
-	int root;			       /* the export, checked at publishing; -1 */
 	char complaint[CONTROL_TEXT_MAX + 64]; /* last one logged: each is logged once */
 
 	struct process process;

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "xen9pfsd/policy.h"
 #include "xenbus/nodes.h"
 #include "xenbus/ring.h"
 
@@ -190,9 +191,9 @@ int backend_read_limits(struct backend *b)
 	return 0;
 }
 
-int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX])
+int backend_read_export(struct backend *b, char path[STORE_VALUE_MAX])
 {
-	char dir[STORE_PATH_MAX], text[STORE_VALUE_MAX];
+	char dir[STORE_PATH_MAX];
 	int err = backend_read_model(b);
 
 	if (err == 0)
@@ -202,11 +203,17 @@ int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX])
 	backend_dir(b, dir);
 	if (nodes_read(b->env->store, dir, "path", path, STORE_VALUE_MAX) < 0)
 		return backend_complain(b, "%s/path cannot be read", dir);
-	cleanup_close(&b->root);
-	b->root = policy_open(b->env->policy, path, text, sizeof(text));
-	if (b->root < 0)
-		return backend_complain(b, "refused: %s", text);
 	return 0;
+}
+
+/* Unless policy forbids it. */
+static int open_export(struct backend *b, const char *path)
+{
+	int err = process_open(&b->process, path);
+
+	if (err < 0 && err != -EBUSY)
+		return backend_complain(b, "refused: %s", b->process.open_text);
+	return err;
 }
 
 int backend_publish(struct backend *b, enum xenbus_state seen)
@@ -218,7 +225,9 @@ int backend_publish(struct backend *b, enum xenbus_state seen)
 	backend_dir(b, dir);
 	err = check_identity(b, dir);
 	if (err == 0)
-		err = backend_open_export(b, path);
+		err = backend_read_export(b, path);
+	if (err == 0)
+		err = open_export(b, path);
 	if (err < 0)
 		return err;
 	err = nodes_transact(b->env->store, publish_nodes, &change);

@@ -22,15 +22,15 @@ void backend_watch_names(const struct backend *b, char path[STORE_PATH_MAX],
 /* Reads the frontend's keys into `start`; `quiet` says nothing about what is wrong. */
 int backend_read_front(struct backend *b, struct control_start *start, bool quiet);
 
-/* Opens the export as `root`, unless policy forbids it. `path` becomes what the toolstack calls
- * it. */
-int backend_open_export(struct backend *b, char path[STORE_VALUE_MAX]);
+/* Reads how the device is to be exported, and as `path` what the toolstack calls it. */
+int backend_read_export(struct backend *b, char path[STORE_VALUE_MAX]);
 
 /* The security model and the limits of space and files, into `start`. */
 int backend_read_model(struct backend *b);
 int backend_read_limits(struct backend *b);
 
-/* Checks the device, opens its export, writes versions, limits, and state 2 over `seen`. */
+/* Checks the device, opens its export (-EBUSY until the storage has answered), writes versions,
+ * limits, and state 2 over `seen`. */
 int backend_publish(struct backend *b, enum xenbus_state seen);
 
 /* A state that the toolstack has set further already stays. */

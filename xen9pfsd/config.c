@@ -27,7 +27,9 @@
 #define OPTION_STATE_DIR 0x101
 #define OPTION_STANDBY 0x102
 #define OPTION_POLLING 0x103
-#define OPTION_LAST OPTION_POLLING
+#define OPTION_LAUNCHER 0x104
+#define OPTION_CHILD_OF 0x105
+#define OPTION_LAST OPTION_CHILD_OF
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -133,6 +135,16 @@ static int set_standby(struct reading *r, const char *value)
 static int set_polling(struct reading *r, const char *value)
 {
 	return set_flag(r, "polling", value, &r->config->polling);
+}
+
+static int set_launcher(struct reading *r, const char *value)
+{
+	bool service = strcmp(value, "service") == 0;
+
+	if (!service && strcmp(value, "child") != 0)
+		return complain(r, "launcher \"%s\" is neither child nor service", value);
+	r->config->launcher_is_service = service;
+	return 0;
 }
 
 static int set_log_level(struct reading *r, const char *value)
@@ -343,6 +355,8 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	if (err == 0)
 		err = set_list(r, cfg, "polling", set_polling);
 	if (err == 0)
+		err = set_list(r, cfg, "launcher", set_launcher);
+	if (err == 0)
 		err = set_list(r, cfg, "log-level", set_log_level);
 	if (err == 0)
 		err = take_exports(r, cfg);
@@ -384,6 +398,7 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("state-dir", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("standby", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("polling", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("launcher", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("log-level", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
@@ -432,8 +447,11 @@ static const struct argp_option options[] = {
 	 "A second worker for each share, so that the pause is shorter when one dies", 0},
 	{"polling", OPTION_POLLING, "true|false", 0,
 	 "A share that is busy looks for requests for a moment before it sleeps (true)", 0},
+	{"launcher", OPTION_LAUNCHER, "child|service", 0,
+	 "Start a launcher, or use the one that \"xen9pfsd launcher\" is", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
 	{"share", OPTION_SHARE, "DOMID/DEVID", OPTION_HIDDEN, NULL, 0},
+	{"child-of", OPTION_CHILD_OF, "PID", OPTION_HIDDEN, NULL, 0},
 	{0},
 };
 
@@ -460,8 +478,13 @@ static int take_option(struct reading *r, int key, char *arg)
 		return set_standby(r, arg != NULL ? arg : "true");
 	case OPTION_POLLING:
 		return set_polling(r, arg);
+	case OPTION_LAUNCHER:
+		return set_launcher(r, arg);
 	case OPTION_SHARE:
 		r->config->share = true;
+		return 0;
+	case OPTION_CHILD_OF:
+		r->config->parent = atoi(arg);
 		return 0;
 	}
 	if (export_args_name(key) != NULL)
@@ -476,6 +499,7 @@ static bool take_word(struct config *config, char *word)
 		[CONFIG_UPGRADE] = "upgrade",
 		[CONFIG_DETACH] = "detach",
 		[CONFIG_STATUS] = "status",
+		[CONFIG_LAUNCHER] = "launcher",
 	};
 
 	if (config->verb == CONFIG_DETACH) {
@@ -519,12 +543,13 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 	const struct argp argp = {
 		.options = all,
 		.parser = parse_option,
-		.args_doc = "\nupgrade\ndetach [DOMID/DEVID...]\nstatus",
+		.args_doc = "\nupgrade\ndetach [DOMID/DEVID...]\nstatus\nlauncher",
 		.doc = "Serves host directories to Xen guests over the Xen 9pfs transport. With a "
 		       "verb, "
 		       "talks to the daemon that does: \"upgrade\" lets this program replace it "
 		       "under its guests, \"detach\" closes all shares or those that are named, "
-		       "\"status\" lists them.",
+		       "\"status\" lists them. \"launcher\" serves a daemon with "
+		       "--launcher=service.",
 	};
 	struct reading reading = {.config = config, .err = err, .errlen = errlen};
 	struct pass pass = {.reading = &reading, .file_only = true};

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "common/log.h"
 #include "fs/export.h"
@@ -25,7 +26,13 @@ struct config_share {
 };
 
 /* What the process is to do; with CONFIG_SERVE it is the daemon, else it talks to it. */
-enum config_verb { CONFIG_SERVE, CONFIG_UPGRADE, CONFIG_DETACH, CONFIG_STATUS };
+enum config_verb {
+	CONFIG_SERVE,
+	CONFIG_UPGRADE,
+	CONFIG_DETACH,
+	CONFIG_STATUS,
+	CONFIG_LAUNCHER, /* it serves the daemon (launcher.h) */
+};
 
 struct config {
 	char **exports; /* absolute paths of trees whose directories may be exported */
@@ -40,7 +47,12 @@ struct config {
 	bool fixes_model;
 	struct config_share *shares; /* the first that fits counts */
 	size_t share_count;
-	bool share; /* the process is to be a share's (not for people) */
+	bool launcher_is_service; /* none is started; there is one */
+
+	/* Not for people: the process is to be a share's; of the launcher, whose child it is, or 0.
+	 */
+	bool share;
+	pid_t parent;
 
 	/* Of the command line alone. */
 	enum config_verb verb;

@@ -13,13 +13,13 @@
 static_assert(sizeof(struct control_msg) == sizeof(uint32_t) + CONTROL_ROOM,
 	      "other versions of the daemon know packets of one size");
 
-int control_send(int sock, const struct control_msg *msg, const int *fds, unsigned nfds)
+int control_send_packet(int sock, const void *bytes, size_t size, const int *fds, unsigned nfds)
 {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
 	} control = {.space = {0}};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)msg, .iov_len = sizeof(*msg)};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
 	struct msghdr packet = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (nfds > CONTROL_FDS_MAX)
@@ -35,27 +35,35 @@ int control_send(int sock, const struct control_msg *msg, const int *fds, unsign
 	return sendmsg(sock, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* Receives into `packet`, whose control buffer is the caller's. */
-static int receive(int sock, struct control_msg *msg, struct msghdr *packet)
+int control_send(int sock, const struct control_msg *msg, const int *fds, unsigned nfds)
 {
-	struct iovec iov = {.iov_base = msg, .iov_len = sizeof(*msg)};
-	ssize_t size;
+	return control_send_packet(sock, msg, sizeof(*msg), fds, nfds);
+}
+
+/* Receives into `packet`, whose control buffer is the caller's. */
+static int receive_packet(int sock, void *bytes, size_t size, struct msghdr *packet)
+{
+	struct iovec iov = {.iov_base = bytes, .iov_len = size};
+	ssize_t got;
 
 	packet->msg_iov = &iov;
 	packet->msg_iovlen = 1;
-	size = recvmsg(sock, packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (size <= 0)
-		return size < 0 ? -errno : 0;
-	if (size != sizeof(*msg) || (packet->msg_flags & MSG_TRUNC) != 0)
-		return -EBADMSG;
-	if (msg->type == CONTROL_START)
-		msg->start.bus[sizeof(msg->start.bus) - 1] = '\0';
-	else if (msg->type == CONTROL_FAILED)
-		msg->text[sizeof(msg->text) - 1] = '\0';
-	return 1;
+	got = recvmsg(sock, packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (got <= 0)
+		return got < 0 ? -errno : 0;
+	return (size_t)got != size || (packet->msg_flags & MSG_TRUNC) != 0 ? -EBADMSG : 1;
 }
 
-int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
+static int end_texts(int got, struct control_msg *msg)
+{
+	if (got == 1 && msg->type == CONTROL_START)
+		msg->start.bus[sizeof(msg->start.bus) - 1] = '\0';
+	else if (got == 1 && msg->type == CONTROL_FAILED)
+		msg->text[sizeof(msg->text) - 1] = '\0';
+	return got;
+}
+
+int control_recv_packet(int sock, void *bytes, size_t size, int fds[CONTROL_FDS_MAX])
 {
 	union {
 		struct cmsghdr header;
@@ -71,7 +79,7 @@ int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
 
 	for (unsigned i = 0; fds != NULL && i < CONTROL_FDS_MAX; i++)
 		fds[i] = -1;
-	got = receive(sock, msg, &packet);
+	got = receive_packet(sock, bytes, size, &packet);
 	header = fds != NULL ? CMSG_FIRSTHDR(&packet) : NULL;
 	if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return got;
@@ -83,6 +91,11 @@ int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
 		fds[i] = -1;
 	}
 	return got;
+}
+
+int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX])
+{
+	return end_texts(control_recv_packet(sock, msg, sizeof(*msg), fds), msg);
 }
 
 static void close_received(struct cmsghdr *header)
@@ -106,7 +119,7 @@ int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid)
 		.msg_control = control.space,
 		.msg_controllen = sizeof(control.space),
 	};
-	int got = receive(sock, msg, &packet);
+	int got = end_texts(receive_packet(sock, msg, sizeof(*msg), &packet), msg);
 	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
 	struct ucred sender;
 

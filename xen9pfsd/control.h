@@ -14,6 +14,7 @@
 #define XEN9PFSD_CONTROL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -97,5 +98,9 @@ int control_recv(int sock, struct control_msg *msg, int fds[CONTROL_FDS_MAX]);
 /* The same, without descriptors; `*pid` is the sender as the kernel knows it (SO_PASSCRED has to
  * be set before connect()), 0 when it does not tell. */
 int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid);
+
+/* control_send() and control_recv() for packets of another kind (launch.h), of `size` bytes. */
+int control_send_packet(int sock, const void *bytes, size_t size, const int *fds, unsigned nfds);
+int control_recv_packet(int sock, void *bytes, size_t size, int fds[CONTROL_FDS_MAX]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * main.c - read the configuration; become the supervisor, the keeper of a share, or who talks to
- * the supervisor.
+ * main.c - read the configuration; become the supervisor, its launcher, the keeper of a share, or
+ * who talks to the supervisor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "xen9pfsd/config.h"
 #include "xen9pfsd/keeper.h"
+#include "xen9pfsd/launcher.h"
 #include "xen9pfsd/supervisor.h"
 #include "xen9pfsd/verbs.h"
 
@@ -29,7 +30,12 @@ int main(int argc, char **argv)
 		config_free(&config);
 		return keeper_main();
 	}
-	status = config.verb == CONFIG_SERVE ? supervisor_main(&config, argv) : verb_main(&config);
+	if (config.verb == CONFIG_SERVE)
+		status = supervisor_main(&config, argv);
+	else if (config.verb == CONFIG_LAUNCHER)
+		status = launcher_main(&config, argv);
+	else
+		status = verb_main(&config);
 	config_free(&config);
 	return status;
 }

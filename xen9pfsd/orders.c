@@ -163,8 +163,8 @@ static struct backend *first_to_move(struct orders *o)
 	struct backend *b;
 
 	TAILQ_FOREACH (b, o->backends, link) {
-		/* What has ended by itself needs no moving. */
-		if (b->process.state == PROCESS_NONE)
+		/* What has ended by itself needs no moving, nor does what has not begun. */
+		if (b->process.state == PROCESS_NONE || b->process.state == PROCESS_OPENING)
 			b->in_order = false;
 		if (b->in_order)
 			return b;

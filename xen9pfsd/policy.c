@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * policy.c - see policy.h. The administrator's trees are opened at start; what the toolstack
+ * policy.c - see policy.h. The administrator's trees are opened at start, each by a process of its
+ * own, because a storage that is dead holds up whoever touches it; what the toolstack
  * names is looked up beneath their descriptors by openat2(2), so that the check and the opening
  * are one. No symbolic link is followed below a tree: a part of the path may be writable by the
  * guest of another share, which could turn it elsewhere.
@@ -11,17 +12,26 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/util.h"
+#include "xen9pfsd/control.h"
+
+#define OPEN_PATIENCE_MS 2000 /* for all trees together; a local file system needs none */
 
 struct tree {
 	char *path; /* without a trailing "/": "" is the host's root */
-	int fd;
+	int fd;	    /* -1: it has not answered */
 };
 
 struct policy {
@@ -29,44 +39,121 @@ struct policy {
 	struct tree tree[];
 };
 
-static int tree_open(struct tree *tree, const char *path, char *err, size_t errlen)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int open_tree_path(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* In a process of its own. Its answer is the descriptor, or -errno; nothing, if it sleeps on. */
+static int begin_to_open(struct tree *tree, int *answer)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		int fd, result;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* What a stranger might call, or wait for, is not to stay with one who sleeps. */
+		close_range(STDERR_FILENO + 1, (unsigned)pair[1] - 1, 0);
+		fd = open_tree_path(tree->path[0] != '\0' ? tree->path : "/");
+		result = fd < 0 ? fd : 0;
+		control_send_packet(pair[1], &result, sizeof(result), &fd, fd >= 0 ? 1 : 0);
+		_exit(EXIT_SUCCESS);
+	}
+	close(pair[1]);
+	*answer = pair[0];
+	return pid < 0 ? -errno : 0;
+}
+
+/* Not later than `end_ms`. */
+static int finish_to_open(struct tree *tree, int answer, int64_t end_ms)
+{
+	struct pollfd ready = {.fd = answer, .events = POLLIN};
+	int64_t left_ms = end_ms - now_ms();
+	int fds[CONTROL_FDS_MAX], result;
+
+	if (poll(&ready, 1, left_ms > 0 ? (int)left_ms : 0) != 1)
+		return -EAGAIN;
+	if (control_recv_packet(answer, &result, sizeof(result), fds) != 1)
+		return -EIO;
+	tree->fd = fds[0];
+	return result;
+}
+
+static int open_trees(struct policy *policy, const struct config *config, int *answers, char *err,
+		      size_t errlen)
+{
+	const int64_t end_ms = now_ms() + OPEN_PATIENCE_MS;
+	int ret = 0;
+
+	/* All at once, so that those that sleep cost one patience together. */
+	for (size_t i = 0; i < policy->trees && ret == 0; i++) {
+		ret = begin_to_open(&policy->tree[i], &answers[i]);
+		if (ret < 0)
+			snprintf(err, errlen, "export \"%s\": %s", config->exports[i],
+				 strerror(-ret));
+	}
+	for (size_t i = 0; i < policy->trees && ret == 0; i++) {
+		ret = finish_to_open(&policy->tree[i], answers[i], end_ms);
+		if (ret == -EAGAIN) {
+			log_warning("export \"%s\" does not answer; only what is in it waits",
+				    config->exports[i]);
+			ret = 0;
+		} else if (ret < 0) {
+			snprintf(err, errlen, "export \"%s\": %s", config->exports[i],
+				 strerror(-ret));
+		}
+	}
+	return ret;
+}
+
+static int name_tree(struct tree *tree, const char *path)
 {
 	size_t len = strlen(path);
 
 	while (len > 0 && path[len - 1] == '/')
 		len--;
 	tree->path = strndup(path, len);
-	tree->fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (tree->path == NULL || tree->fd < 0) {
-		int ret = -errno;
-
-		snprintf(err, errlen, "export \"%s\": %s", path, strerror(-ret));
-		return ret;
-	}
-	return 0;
+	return tree->path == NULL ? -ENOMEM : 0;
 }
 
 int policy_create(const struct config *config, struct policy **policy, char *err, size_t errlen)
 {
 	struct policy *p = calloc(1, sizeof(*p) + config->export_count * sizeof(p->tree[0]));
+	int *answers = calloc(config->export_count + 1, sizeof(*answers));
+	int ret = p == NULL || answers == NULL ? -ENOMEM : 0;
 
-	if (p == NULL) {
-		snprintf(err, errlen, "out of memory");
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < config->export_count; i++) {
-		int ret;
-
-		p->tree[i].fd = -1;
+	for (size_t i = 0; i < config->export_count && ret == 0; i++) {
+		answers[i] = p->tree[i].fd = -1;
 		p->trees++;
-		ret = tree_open(&p->tree[i], config->exports[i], err, errlen);
-		if (ret < 0) {
-			policy_destroy(p);
-			return ret;
-		}
+		ret = name_tree(&p->tree[i], config->exports[i]);
 	}
-	*policy = p;
-	return 0;
+	if (ret < 0)
+		snprintf(err, errlen, "out of memory");
+	else
+		ret = open_trees(p, config, answers, err, errlen);
+	for (size_t i = 0; p != NULL && answers != NULL && i < p->trees; i++)
+		cleanup_close(&answers[i]);
+	free(answers);
+	if (ret < 0)
+		policy_destroy(p);
+	else
+		*policy = p;
+	return ret;
 }
 
 void policy_destroy(struct policy *policy)
@@ -93,16 +180,21 @@ static const char *below(const struct tree *tree, const char *path)
 	return path;
 }
 
-static int open_beneath(int tree, const char *rest)
+static int open_beneath(const struct tree *tree, const char *rest)
 {
+	/* One that has not answered at the start. */
+	_cleanup_close_ int own = tree->fd < 0 ? open_tree_path(tree->path) : -1;
+	const int dir = tree->fd < 0 ? own : tree->fd;
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
 
+	if (dir < 0)
+		return dir;
 	do {
-		fd = syscall(SYS_openat2, tree, rest[0] != '\0' ? rest : ".", &how, sizeof(how));
+		fd = syscall(SYS_openat2, dir, rest[0] != '\0' ? rest : ".", &how, sizeof(how));
 	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
 	return fd < 0 ? -errno : (int)fd;
 }
@@ -120,7 +212,7 @@ int policy_open(const struct policy *policy, const char *path, char *err, size_t
 		const char *rest = below(&policy->tree[i], path);
 
 		if (rest != NULL)
-			fd = open_beneath(policy->tree[i].fd, rest);
+			fd = open_beneath(&policy->tree[i], rest);
 	}
 	if (fd == -EPERM)
 		snprintf(err, errlen, "path \"%s\" is in no tree that --export allows", path);

@@ -12,13 +12,15 @@
 
 struct policy;
 
-/* Opens the trees that `config` allows. 0, or -errno with a text naming the one that fails. */
+/* Opens the trees that `config` allows. 0, or -errno with a text naming the one that fails. One
+ * that does not answer is not waited for longer than a moment: it is opened when it is asked for.
+ */
 int policy_create(const struct config *config, struct policy **policy, char *err, size_t errlen);
 void policy_destroy(struct policy *policy); /* takes NULL */
 
 /* Opens the directory `path`, as a toolstack wrote it, if it lies in an allowed tree: resolved
  * once, never leaving that tree, through no symbolic link. An O_PATH descriptor, or -errno with
- * a text that says what was wrong with the path. */
+ * a text that says what was wrong with the path. May sleep for as long as a storage likes. */
 int policy_open(const struct policy *policy, const char *path, char *err, size_t errlen);
 
 /* What is known of a device; "" where it cannot be read. */

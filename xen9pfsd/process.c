@@ -7,15 +7,12 @@
 #include "xen9pfsd/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -30,8 +27,6 @@
 #define ORPHANED_MAX 30 /* keepers replaced */
 #define BURST 16	/* messages taken in one go */
 
-extern char **environ;
-
 static const struct process_peer no_peer = {.pidfd = -1, .control = -1};
 
 void process_say(const struct process *p, enum log_level level, const char *format, ...)
@@ -45,16 +40,19 @@ void process_say(const struct process *p, enum log_level level, const char *form
 	log_line(level, "guest %u dev %u: %s", p->domid, p->devid, text);
 }
 
-void process_init(struct process *p, const struct state_dir *dir, const char *kind, uint32_t domid,
-		  uint32_t devid)
+void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
+		  const char *kind, uint32_t domid, uint32_t devid)
 {
 	*p = (struct process){
 		.dir = dir,
+		.launch = launch,
 		.domid = domid,
 		.devid = devid,
 		.now = no_peer,
 		.next = no_peer,
 		.handover = -1,
+		.opening = -1,
+		.root = -1,
 	};
 	state_dir_name(p->name, kind, domid, devid);
 }
@@ -68,6 +66,7 @@ static void peer_close(struct process_peer *peer)
 
 void process_release(struct process *p)
 {
+	process_close_export(p);
 	peer_close(&p->now);
 	peer_close(&p->next);
 	cleanup_close(&p->handover);
@@ -86,89 +85,80 @@ static bool peer_lives(const struct process_peer *peer)
 	return peer->pidfd >= 0 && syscall(SYS_pidfd_send_signal, peer->pidfd, 0, NULL, 0) == 0;
 }
 
+/* Keeper or worker: one of them has the other end. */
+static bool peer_listens(const struct process_peer *peer)
+{
+	struct pollfd fd = {.fd = peer->control, .events = 0};
+
+	return peer->control >= 0 && poll(&fd, 1, 0) == 0;
+}
+
 /* Keeper and worker at once: each would replace the other. The group's id cannot be a stranger's
- * while a keeper that we have not reaped, or its worker that became our child, is in the group. */
+ * while one of them is in the group. */
 static void peer_kill(const struct process *p, const struct process_peer *peer)
 {
 	if (peer_gone(peer))
 		return;
-	if (peer->group > 1 && (peer->child || peer_lives(peer)))
+	if (peer->group > 1 && (peer_lives(peer) || peer_listens(peer)))
 		kill(-peer->group, SIGKILL);
 	else if (peer == &p->now)
-		state_dir_kill(p->dir, p->name);
+		launch_kill(p->launch, p->name);
 }
 
-/* Tells of its end, once. */
-static void peer_reap(const struct process *p, struct process_peer *peer)
+/* Tells of its end, once; how it ended, its parent tells. */
+static void peer_ended(const struct process *p, struct process_peer *peer)
 {
-	const char *who = peer->worker ? "worker" : "keeper";
-	int status = 0;
-	bool known = peer->child && waitpid(peer->pid, &status, WNOHANG) == peer->pid;
-
 	close(take_fd(&peer->pidfd));
-	if (known && WIFSIGNALED(status))
-		process_say(p, LOG_LEVEL_ERROR, "its %s was killed by signal %d (%s)", who,
-			    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (known && WEXITSTATUS(status) != 0)
-		process_say(p, LOG_LEVEL_ERROR, "its %s failed with status %d", who,
-			    WEXITSTATUS(status));
-	else if (!known && p->session && peer == &p->now && p->state != PROCESS_MOVING)
-		process_say(p, LOG_LEVEL_ERROR, "its %s has ended", who);
+	if (p->session && peer == &p->now && p->state != PROCESS_MOVING)
+		process_say(p, LOG_LEVEL_ERROR, "its %s has ended",
+			    peer->worker ? "worker" : "keeper");
 }
 
 /* For a keeper that has no worker yet: it ends at once. */
 static void peer_bury(struct process_peer *peer)
 {
-	if (peer->pid != 0 && peer->child && peer->pidfd >= 0) {
+	struct pollfd end = {.fd = peer->pidfd, .events = POLLIN};
+
+	if (peer_lives(peer)) {
 		kill(-peer->group, SIGKILL);
-		kill(peer->pid, SIGKILL);
-		waitpid(peer->pid, NULL, 0);
+		while (poll(&end, 1, -1) < 0 && errno == EINTR)
+			;
 	}
 	peer_close(peer);
 }
 
-/* ---- starting ---- */
+/* ---- the export ---- */
 
-static int peer_spawn(const struct process *p, struct process_peer *peer, int exe, int control)
+void process_close_export(struct process *p)
 {
-	static char name[] = "xen9pfsd";
-	char share[48]; /* the numbers are for the eyes of whoever reads a list of processes */
-	char program[32] = "/proc/self/exe";
-	char *argv[] = {name, share, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
-	int err;
-
-	snprintf(share, sizeof(share), "--share=%u/%u", p->domid, p->devid);
-	if (exe >= 0)
-		snprintf(program, sizeof(program), "/proc/self/fd/%d", exe);
-	/* Everything else is close-on-exec; dup2 clears that for the one the keeper gets. */
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, control, CONTROL_FD);
-	posix_spawnattr_init(&attr);
-	sigemptyset(&none);
-	posix_spawnattr_setsigmask(&attr, &none);
-	/* A session, and so a group, of its own: in ours, the kernel would hang it up when we end
-	 * while it is stopped. */
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-	err = posix_spawn(&peer->pid, program, &actions, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	if (err != 0) {
-		peer->pid = 0;
-		return -err;
-	}
-	peer->child = true;
-	peer->group = peer->pid;
-	peer->pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
-	if (peer->pidfd < 0) {
-		err = errno;
-		kill(peer->pid, SIGKILL);
-		waitpid(peer->pid, NULL, 0);
-	}
-	return -err;
+	cleanup_close(&p->opening);
+	cleanup_close(&p->root);
+	p->opening = p->root = -1;
+	p->open_error = 0;
+	p->path[0] = '\0';
 }
+
+int process_open(struct process *p, const char *path)
+{
+	int err = p->open_error;
+
+	if (strcmp(path, p->path) != 0) {
+		process_close_export(p);
+		snprintf(p->path, sizeof(p->path), "%s", path);
+		err = 0;
+	}
+	p->open_error = 0;
+	if (err < 0 || p->root >= 0)
+		return err;
+	if (p->opening < 0)
+		p->opening = launch_open(p->launch, path);
+	if (p->opening >= 0)
+		return -EBUSY;
+	snprintf(p->open_text, sizeof(p->open_text), "the export: %s", strerror(-p->opening));
+	return p->opening;
+}
+
+/* ---- starting ---- */
 
 /* Starts a keeper as `peer`; `first` is what comes first among its descriptors. */
 static int peer_start(struct process *p, struct process_peer *peer, int exe, enum control_how how,
@@ -191,10 +181,12 @@ static int peer_start(struct process *p, struct process_peer *peer, int exe, enu
 	*peer = no_peer;
 	peer->control = pair[0];
 	theirs = pair[1];
-	err = peer_spawn(p, peer, exe, theirs);
+	peer->pidfd = launch_keeper(p->launch, p->domid, p->devid, theirs, exe, &peer->pid);
+	err = peer->pidfd < 0 ? peer->pidfd : 0;
 	if (err == 0) {
 		const int fds[CONTROL_FDS_MAX] = {first, arena, listener};
 
+		peer->group = peer->pid;
 		msg.start = p->start;
 		msg.start.how = how;
 		err = control_send(peer->control, &msg, fds, CONTROL_FDS_MAX);
@@ -204,15 +196,11 @@ static int peer_start(struct process *p, struct process_peer *peer, int exe, enu
 	return err;
 }
 
-int process_start(struct process *p, enum control_how how, const struct control_start *start,
-		  int root)
+static int start_keeper(struct process *p)
 {
-	int err;
+	int err = peer_start(p, &p->now, -1, p->start.how, p->root);
 
-	p->start = *start;
-	p->session = true;
-	p->was_ready = how == CONTROL_RESTORE;
-	err = peer_start(p, &p->now, -1, how, root);
+	process_close_export(p);
 	if (err == 0)
 		err = state_dir_settle(p->dir, p->name);
 	if (err < 0) {
@@ -223,6 +211,47 @@ int process_start(struct process *p, enum control_how how, const struct control_
 	p->state = PROCESS_STARTING;
 	p->deadline_ms = 0;
 	return 0;
+}
+
+int process_start(struct process *p, enum control_how how, const struct control_start *start,
+		  const char *path)
+{
+	int err = process_open(p, path);
+
+	p->start = *start;
+	p->start.how = how;
+	p->session = true;
+	p->was_ready = how == CONTROL_RESTORE;
+	if (err == 0)
+		return start_keeper(p);
+	if (err == -EBUSY)
+		p->state = PROCESS_OPENING;
+	else
+		process_abandon(p);
+	return err == -EBUSY ? 0 : err;
+}
+
+/* The storage has answered, or nobody will. */
+static enum process_news export_opened(struct process *p)
+{
+	int err, root = launch_opened(p->opening, p->open_text, sizeof(p->open_text));
+
+	if (root == -EAGAIN)
+		return PROCESS_NO_NEWS;
+	close(take_fd(&p->opening));
+	p->root = root < 0 ? -1 : root;
+	if (p->state != PROCESS_OPENING) {
+		p->open_error = root < 0 ? root : 0;
+		return PROCESS_IS_OPEN;
+	}
+	err = root < 0 ? root : start_keeper(p);
+	if (err == 0)
+		return PROCESS_NO_NEWS;
+	process_say(p, LOG_LEVEL_ERROR, "cannot start its process: %s",
+		    root < 0 ? p->open_text : strerror(-err));
+	process_close_export(p);
+	process_abandon(p);
+	return PROCESS_HAS_ENDED;
 }
 
 enum control_how process_how_again(const struct process *p)
@@ -389,6 +418,11 @@ void process_hold(struct process *p)
 	const struct control_msg msg = {.type = CONTROL_HOLD};
 
 	p->hold_wanted = true;
+	/* The next supervisor begins again. */
+	if (p->state == PROCESS_OPENING) {
+		process_close_export(p);
+		p->state = PROCESS_NONE;
+	}
 	if (p->state != PROCESS_SERVING)
 		return;
 	control_send(p->now.control, &msg, NULL, 0);
@@ -418,6 +452,13 @@ void process_stop(struct process *p, int64_t now_ms)
 	/* Who is being called is told as soon as it has answered. */
 	if (p->state == PROCESS_NONE || p->state == PROCESS_CALLING)
 		return;
+	if (p->state == PROCESS_OPENING) {
+		/* Nobody is there: that is concluded at once. */
+		process_close_export(p);
+		stopping(p, now_ms);
+		p->deadline_ms = now_ms;
+		return;
+	}
 	drop_successor(p);
 	/* Whoever does not listen is killed at the deadline. */
 	control_send(p->now.control, &msg, NULL, 0);
@@ -561,21 +602,9 @@ enum process_news process_adopt(struct process *p, const struct control_start *s
 /* The process that has sent HELLO, unless the id has become somebody else's meanwhile. */
 static void identify(struct process *p, pid_t pid, bool worker)
 {
-	char path[32], line[128] = "", share[48];
-	siginfo_t info;
-	ssize_t size;
-	int fd;
-
 	p->now.worker = worker;
-	p->now.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	size = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	cleanup_close(&fd);
-	snprintf(share, sizeof(share), "--share=%u/%u", p->domid, p->devid);
-	if (p->now.pidfd < 0 || size < 0 ||
-	    strcmp(line + strnlen(line, sizeof(line) - 2) + 1, share) != 0) {
-		cleanup_close(&p->now.pidfd);
+	p->now.pidfd = launch_identify(p->launch, pid, p->domid, p->devid);
+	if (p->now.pidfd < 0) {
 		p->now.pidfd = -1;
 		return;
 	}
@@ -583,8 +612,6 @@ static void identify(struct process *p, pid_t pid, bool worker)
 	p->now.group = getpgid(pid);
 	if (p->now.group == getpgrp())
 		p->now.group = 0;
-	/* It may be: this program has replaced itself, and its children are still its own. */
-	p->now.child = waitid(P_PIDFD, (id_t)p->now.pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static enum process_news adopted(struct process *p, const struct control_hello *hello, pid_t pid,
@@ -642,7 +669,7 @@ static enum process_news unanswered(struct process *p, int64_t now_ms)
 		return nobody(p);
 	}
 	process_say(p, LOG_LEVEL_WARNING, "its process does not answer; killed");
-	state_dir_kill(p->dir, p->name);
+	launch_kill(p->launch, p->name);
 	if (p->now.control >= 0) {
 		stopping(p, now_ms);
 		p->killed = true;
@@ -680,7 +707,7 @@ static enum process_news all_gone(struct process *p, int64_t now_ms)
 /* Draws the conclusions from who is gone. */
 static enum process_news conclude(struct process *p, int64_t now_ms)
 {
-	if (p->state == PROCESS_NONE || p->state == PROCESS_CALLING)
+	if (p->state == PROCESS_NONE || p->state == PROCESS_CALLING || p->state == PROCESS_OPENING)
 		return PROCESS_NO_NEWS;
 	/* A keeper that was asked cannot take over from nobody. */
 	if (p->state == PROCESS_OFFERING && peer_gone(&p->now))
@@ -702,7 +729,7 @@ static void keeper_ended(struct process *p, int64_t now_ms)
 	 * while another one has the arena. */
 	if (p->now.control < 0 && p->state != PROCESS_MOVING)
 		peer_kill(p, &p->now);
-	peer_reap(p, &p->now);
+	peer_ended(p, &p->now);
 	if (p->now.control < 0)
 		return;
 	switch (p->state) {
@@ -727,7 +754,8 @@ static void keeper_ended(struct process *p, int64_t now_ms)
 
 void process_fill(const struct process *p, struct pollfd fds[PROCESS_FDS])
 {
-	const int fd[PROCESS_FDS] = {p->now.control, p->now.pidfd, p->next.control, p->next.pidfd};
+	const int fd[PROCESS_FDS] = {p->now.control, p->now.pidfd, p->next.control, p->next.pidfd,
+				     p->opening};
 
 	for (size_t i = 0; i < PROCESS_FDS; i++)
 		fds[i] = (struct pollfd){.fd = fd[i], .events = POLLIN};
@@ -747,6 +775,8 @@ enum process_news process_poll(struct process *p, const struct pollfd fds[PROCES
 
 	if (fds[0].revents != 0 && p->state == PROCESS_CALLING)
 		return await_hello(p, now_ms);
+	if (fds[4].revents != 0 && p->opening == fds[4].fd)
+		return export_opened(p);
 	/* What was said comes before the end of who said it. */
 	if (fds[0].revents != 0 || (fds[1].revents != 0 && p->now.control >= 0))
 		news = listen_to(p, &p->now, now_ms);
@@ -756,7 +786,7 @@ enum process_news process_poll(struct process *p, const struct pollfd fds[PROCES
 	if (fds[2].revents != 0 && p->next.control == next_control)
 		news = later(news, listen_to(p, &p->next, now_ms));
 	if (fds[3].revents != 0 && p->next.pidfd == next_pidfd)
-		peer_reap(p, &p->next);
+		peer_ended(p, &p->next);
 	return later(news, conclude(p, now_ms));
 }
 
@@ -779,7 +809,7 @@ static void stop_hard(struct process *p, int64_t now_ms)
 		return;
 	}
 	/* Somebody who is in no group of ours any more, or whom nothing kills. */
-	state_dir_kill(p->dir, p->name);
+	launch_kill(p->launch, p->name);
 	if (p->now.pidfd < 0 && p->now.control >= 0) {
 		close(take_fd(&p->now.control));
 		p->session = false;
@@ -817,20 +847,14 @@ enum process_news process_timeout(struct process *p, int64_t now_ms)
 	return conclude(p, now_ms);
 }
 
-bool process_owns(const struct process *p, pid_t pid)
-{
-	return (p->now.pidfd >= 0 && p->now.pid == pid) ||
-	       (p->next.pidfd >= 0 && p->next.pid == pid);
-}
-
 const char *process_state_name(const struct process *p)
 {
 	static const char *const names[] = {
-		[PROCESS_NONE] = "none",	 [PROCESS_CALLING] = "called",
-		[PROCESS_STARTING] = "starting", [PROCESS_SERVING] = "serving",
-		[PROCESS_HOLDING] = "holding",	 [PROCESS_HELD] = "held",
-		[PROCESS_OFFERING] = "serving",	 [PROCESS_MOVING] = "moving",
-		[PROCESS_STOPPING] = "stopping",
+		[PROCESS_NONE] = "none",       [PROCESS_CALLING] = "called",
+		[PROCESS_OPENING] = "opening", [PROCESS_STARTING] = "starting",
+		[PROCESS_SERVING] = "serving", [PROCESS_HOLDING] = "holding",
+		[PROCESS_HELD] = "held",       [PROCESS_OFFERING] = "serving",
+		[PROCESS_MOVING] = "moving",   [PROCESS_STOPPING] = "stopping",
 	};
 
 	return names[p->state];

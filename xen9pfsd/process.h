@@ -20,9 +20,11 @@
 
 #include "common/log.h"
 #include "xen9pfsd/control.h"
+#include "xen9pfsd/launch.h"
 #include "xen9pfsd/state_dir.h"
+#include "xenbus/store.h"
 
-#define PROCESS_FDS 4 /* of a share in the supervisor's poll set */
+#define PROCESS_FDS 5 /* of a share in the supervisor's poll set */
 
 /* A keeper, or the worker that speaks for a dead one. */
 struct process_peer {
@@ -30,13 +32,13 @@ struct process_peer {
 	pid_t group; /* its process group, in which its worker is too */
 	int pidfd;   /* -1: it has ended */
 	int control; /* -1: neither it nor its worker has the other end any more */
-	bool child;  /* ours: its id stays its own until we have reaped it */
 	bool worker;
 };
 
 enum process_state {
 	PROCESS_NONE,
 	PROCESS_CALLING,  /* somebody may live: connected, HELLO awaited */
+	PROCESS_OPENING,  /* the export is being opened, for a keeper */
 	PROCESS_STARTING, /* READY awaited */
 	PROCESS_SERVING,
 	PROCESS_HOLDING, /* HELD awaited */
@@ -48,6 +50,7 @@ enum process_state {
 
 enum process_news {
 	PROCESS_NO_NEWS,
+	PROCESS_IS_OPEN,   /* process_open() has an answer */
 	PROCESS_IS_READY,  /* serves; said each time it begins to */
 	PROCESS_IS_LOST,   /* nobody lives: process_start() with process_how_again() */
 	PROCESS_HAS_ENDED, /* nobody lives, and nothing is left of the session */
@@ -55,8 +58,15 @@ enum process_news {
 
 struct process {
 	const struct state_dir *dir; /* borrowed */
+	const struct launch *launch;
 	uint32_t domid, devid;
 	char name[STATE_NAME_MAX];
+
+	char path[STORE_VALUE_MAX]; /* of the export that was asked for; "": none */
+	int opening;		    /* launch.h; -1 */
+	int root;		    /* -1 */
+	int open_error;		    /* -errno, until it is asked for, with */
+	char open_text[LAUNCH_TEXT_MAX];
 
 	enum process_state state;
 	struct process_peer now;
@@ -79,8 +89,8 @@ struct process {
 	unsigned lost, orphaned; /* since then: both are limited */
 };
 
-void process_init(struct process *p, const struct state_dir *dir, const char *kind, uint32_t domid,
-		  uint32_t devid);
+void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
+		  const char *kind, uint32_t domid, uint32_t devid);
 
 /* Lets go of everything without a word: whoever lives goes on. */
 void process_release(struct process *p);
@@ -94,10 +104,17 @@ void process_say(const struct process *p, enum log_level level, const char *form
 enum process_news process_adopt(struct process *p, const struct control_start *start,
 				bool announced, bool keep, int64_t now_ms);
 
-/* Starts a keeper from nothing (CONTROL_FRESH) or for the session in the arena (CONTROL_RESTORE).
- * `root` is borrowed. 0 or -errno: then there is no process, and nothing of the session. */
+/* Opens the export `path` for the next process_start(). 0: it is open; -EBUSY: PROCESS_IS_OPEN
+ * follows, when the storage has answered, and then this is to be asked again; -errno, with a text
+ * in `open_text`, once. */
+int process_open(struct process *p, const char *path);
+void process_close_export(struct process *p);
+
+/* Starts a keeper from nothing (CONTROL_FRESH) or for the session in the arena (CONTROL_RESTORE),
+ * when the export `path` is open. 0 or -errno: then there is no process, and nothing of the
+ * session; PROCESS_HAS_ENDED: the same, later. */
 int process_start(struct process *p, enum control_how how, const struct control_start *start,
-		  int root);
+		  const char *path);
 enum control_how process_how_again(const struct process *p);
 
 /* PROCESS_IS_LOST was too frequent: give up, with process_abandon(). */
@@ -123,9 +140,6 @@ enum process_news process_poll(struct process *p, const struct pollfd fds[PROCES
 			       int64_t now_ms);
 int64_t process_deadline(const struct process *p); /* 0: none */
 enum process_news process_timeout(struct process *p, int64_t now_ms);
-
-/* Is this id one of ours, to be reaped here? */
-bool process_owns(const struct process *p, pid_t pid);
 
 const char *process_state_name(const struct process *p);
 

@@ -254,12 +254,10 @@ static int bound_capabilities(const struct sandbox *sandbox)
 	return 0;
 }
 
-static int keep_capabilities(const struct sandbox *sandbox)
+static int keep_set(unsigned long long set)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	const unsigned long long set =
-		sandbox->capabilities != 0 ? sandbox->capabilities : sandbox_capabilities();
 
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return -errno;
@@ -269,6 +267,12 @@ static int keep_capabilities(const struct sandbox *sandbox)
 		caps[i].inheritable = 0;
 	}
 	return outcome(syscall(SYS_capset, &header, caps));
+}
+
+static int keep_capabilities(const struct sandbox *sandbox)
+{
+	return keep_set(sandbox->capabilities != 0 ? sandbox->capabilities
+						   : sandbox_capabilities());
 }
 
 /* ---- among its like ----
@@ -600,6 +604,29 @@ int sandbox_close(struct sandbox *sandbox, char *err, size_t errlen)
 int sandbox_lock(struct sandbox *sandbox, char *err, size_t errlen)
 {
 	return build(sandbox, LOCK, err, errlen);
+}
+
+int sandbox_shed(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+	int ret = outcome(syscall(SYS_capget, &header, caps)), bounds = 0;
+
+	if (ret < 0)
+		return ret;
+	/* Who has none any more has done this before, or was never root. */
+	if ((caps[0].permitted | caps[1].permitted) != 0) {
+		bounds = bound_capabilities(NULL);
+		ret = keep_set(0);
+	}
+	if (ret == 0)
+		ret = no_new_privs(NULL);
+	return ret == 0 ? bounds : ret;
+}
+
+bool sandbox_is_shed(void)
+{
+	return (prctl(PR_GET_SECUREBITS) & SECBIT_NOROOT) != 0;
 }
 
 void sandbox_names(unsigned set, char *text, size_t size)

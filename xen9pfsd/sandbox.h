@@ -61,6 +61,11 @@ int sandbox_enter(struct sandbox *sandbox, char *err, size_t errlen);
 int sandbox_close(struct sandbox *sandbox, char *err, size_t errlen);
 int sandbox_lock(struct sandbox *sandbox, char *err, size_t errlen);
 
+/* For a process that needs no rights besides its user's: no capabilities from here on, none that
+ * come back, also in a program that it becomes. 0 or -errno: some are left. */
+int sandbox_shed(void);
+bool sandbox_is_shed(void); /* by root, in this program or the one before */
+
 /* The names of `walls`, for the log; cut at `size`. */
 void sandbox_names(unsigned walls, char *text, size_t size);
 

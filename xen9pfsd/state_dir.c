@@ -26,9 +26,11 @@
 
 #define XEN_DIR "/run/xen9pfsd"
 #define ADMIN_NAME "control.sock"
+#define LAUNCHER_NAME "launcher.sock"
 #define FILE_MAX (STATE_NAME_MAX + 16) /* NAME with a suffix */
 #define SHARE_BACKLOG 4		       /* supervisors come one at a time */
 #define ADMIN_BACKLOG 16
+#define LAUNCHER_BACKLOG 4
 
 /* ---- the directory ---- */
 
@@ -102,13 +104,22 @@ static void mount_tmpfs(const struct config *config, int fd, const char *path)
 }
 
 /* Only one supervisor on a bus: two would fight for each device. */
-static int take_lock(struct state_dir *dir)
+static const char *const lock_names[] = {
+	[STATE_DIR_SUPERVISOR] = "lock",
+	[STATE_DIR_LAUNCHER] = "launcher.lock",
+};
+
+static int take_lock(struct state_dir *dir, enum state_dir_lock lock)
 {
-	dir->lock = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock == STATE_DIR_NO_LOCK)
+		return 0;
+	dir->lock =
+		openat(dir->fd, lock_names[lock], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return dir->lock < 0 || flock(dir->lock, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-static int open_and_lock(struct state_dir *dir, const struct config *config, const char *path)
+static int open_and_lock(struct state_dir *dir, const struct config *config, const char *path,
+			 enum state_dir_lock lock)
 {
 	_cleanup_close_ int below = -1;
 
@@ -120,22 +131,23 @@ static int open_and_lock(struct state_dir *dir, const struct config *config, con
 	mount_tmpfs(config, below, path);
 	/* What is mounted there now, whoever did it. */
 	dir->fd = open_checked(path);
-	return dir->fd < 0 ? dir->fd : take_lock(dir);
+	return dir->fd < 0 ? dir->fd : take_lock(dir, lock);
 }
 
-int state_dir_open(struct state_dir *dir, const struct config *config, char *err, size_t errlen)
+int state_dir_open(struct state_dir *dir, const struct config *config, enum state_dir_lock lock,
+		   char *err, size_t errlen)
 {
 	char path[PATH_MAX];
 	int ret = state_dir_path(config, path);
 
 	*dir = STATE_DIR_NONE;
 	if (ret == 0)
-		ret = open_and_lock(dir, config, path);
+		ret = open_and_lock(dir, config, path, lock);
 	if (ret == 0)
 		return 0;
 	state_dir_close(dir);
 	if (ret == -EWOULDBLOCK)
-		snprintf(err, errlen, "%s/lock: another xen9pfsd is running", path);
+		snprintf(err, errlen, "%s/%s: another xen9pfsd is running", path, lock_names[lock]);
 	else if (ret == -ENAMETOOLONG)
 		snprintf(err, errlen, "state directory: %s", strerror(-ret));
 	else
@@ -287,12 +299,12 @@ static int listen_at(int dir, const char *file, int backlog)
 	return sock;
 }
 
-static int call_at(int dir, const char *file)
+static int call_at(int dir, const char *file, bool tells_sender)
 {
 	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address;
 	socklen_t length = socket_address(&address, dir, file);
-	int on = 1;
+	int on = tells_sender;
 
 	if (sock < 0)
 		return -errno;
@@ -330,10 +342,10 @@ int state_dir_call(const struct state_dir *dir, const char *name)
 	int sock;
 
 	file_name(file, name, ".sock");
-	sock = call_at(dir->fd, file);
+	sock = call_at(dir->fd, file, true);
 	/* A successor may have taken over while nobody was there to rename its socket. */
 	if ((sock == -ECONNREFUSED || sock == -ENOENT) && state_dir_settle(dir, name) == 0)
-		sock = call_at(dir->fd, file);
+		sock = call_at(dir->fd, file, true);
 	return sock;
 }
 
@@ -343,8 +355,18 @@ bool state_dir_has_successor(const struct state_dir *dir, const char *name)
 	char file[FILE_MAX];
 
 	file_name(file, name, ".sock.new");
-	sock = call_at(dir->fd, file);
+	sock = call_at(dir->fd, file, false);
 	return sock >= 0 || sock == -EAGAIN;
+}
+
+int state_dir_listen_launcher(const struct state_dir *dir)
+{
+	return listen_at(dir->fd, LAUNCHER_NAME, LAUNCHER_BACKLOG);
+}
+
+int state_dir_call_launcher(const struct state_dir *dir)
+{
+	return call_at(dir->fd, LAUNCHER_NAME, false);
 }
 
 int state_dir_listen_admin(const struct state_dir *dir)
@@ -362,7 +384,7 @@ int state_dir_call_admin(const struct config *config)
 	dir = open_dir(path);
 	if (dir < 0)
 		return dir;
-	sock = call_at(dir, ADMIN_NAME);
+	sock = call_at(dir, ADMIN_NAME, false);
 	close(dir);
 	return sock;
 }

@@ -7,7 +7,9 @@
  *	NAME.sock.new   the same of a successor, until it has taken over
  *	NAME.detached   closed by the administrator: not to be served again
  *	control.sock    the supervisor's own, for the verbs (admin.h)
+ *	launcher.sock   the launcher's (launch.h)
  *	lock            held while a supervisor lives
+ *	launcher.lock   held while a launcher lives that is a service
  *
  * NAME is KIND-DOMID-DEVID. Mode 0700, on real Xen a tmpfs of its own: what stands here must
  * outlive every process of ours, and nothing else may fill it. Functions return 0 or a descriptor
@@ -35,9 +37,12 @@ struct state_dir {
 /* Where the configuration, or else the bus, puts it. -ENAMETOOLONG. */
 int state_dir_path(const struct config *config, char path[PATH_MAX]);
 
-/* Makes it and takes the lock: -EWOULDBLOCK when another supervisor has that. `err` says what
- * went wrong. */
-int state_dir_open(struct state_dir *dir, const struct config *config, char *err, size_t errlen);
+enum state_dir_lock { STATE_DIR_SUPERVISOR, STATE_DIR_LAUNCHER, STATE_DIR_NO_LOCK };
+
+/* Makes it and takes the lock: -EWOULDBLOCK when another one has that. `err` says what went
+ * wrong. */
+int state_dir_open(struct state_dir *dir, const struct config *config, enum state_dir_lock lock,
+		   char *err, size_t errlen);
 void state_dir_close(struct state_dir *dir);
 
 /* Files of a share. */
@@ -69,6 +74,10 @@ bool state_dir_is_detached(const struct state_dir *dir, const char *name);
 int state_dir_each(const struct state_dir *dir,
 		   void (*found)(void *arg, const char *kind, uint32_t domid, uint32_t devid),
 		   void *arg);
+
+/* The launcher's socket: listening; connected. */
+int state_dir_listen_launcher(const struct state_dir *dir);
+int state_dir_call_launcher(const struct state_dir *dir);
 
 /* The supervisor's own socket: listening; connected, for a verb of `config`'s daemon. */
 int state_dir_listen_admin(const struct state_dir *dir);

@@ -11,16 +11,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -28,13 +23,15 @@
 #include "xen9pfsd/admin.h"
 #include "xen9pfsd/backend.h"
 #include "xen9pfsd/orders.h"
-#include "xen9pfsd/policy.h"
+#include "xen9pfsd/launch.h"
+#include "xen9pfsd/sandbox.h"
+#include "xen9pfsd/service.h"
 #include "xen9pfsd/state_dir.h"
 #include "xenbus/nodes.h"
 
 #define LIBXL_NODE "libxl/xen-9pfs" /* where libxl looks whether kind xen_9pfs is served */
 #define HOLD_PATIENCE_MS 5000	    /* for workers to leave everything as it is */
-#define FDS_FIRST (2 + ADMIN_FDS)   /* the store, the signals, the verbs; then the backends */
+#define FDS_FIRST (3 + ADMIN_FDS)   /* the store, signals, launcher, verbs; then the backends */
 
 static const char kind_9pfs[] = "9pfs", kind_xen_9pfs[] = "xen_9pfs";
 
@@ -47,8 +44,8 @@ enum ending {
 
 struct supervisor {
 	struct backend_env env;
-	struct policy *policy;
 	struct state_dir dir;
+	struct launch launch;
 	struct admin admin;
 	struct orders orders;
 	int signals;
@@ -297,7 +294,8 @@ static int fill_fds(struct supervisor *s)
 	}
 	s->fds[0] = (struct pollfd){.fd = store_fd(s->env.store), .events = POLLIN};
 	s->fds[1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
-	admin_fill(&s->admin, &s->fds[2], orders_busy(&s->orders) || s->ending != NOT_ENDING);
+	s->fds[2] = (struct pollfd){.fd = s->launch.sock, .events = POLLIN};
+	admin_fill(&s->admin, &s->fds[3], orders_busy(&s->orders) || s->ending != NOT_ENDING);
 	TAILQ_FOREACH (b, &s->backends, link) {
 		process_fill(&b->process, &s->fds[used]);
 		used += PROCESS_FDS;
@@ -317,45 +315,31 @@ static void take_process_events(struct supervisor *s)
 	}
 }
 
-/* We are the parent of every worker whose keeper has died. The end of a keeper is the backend's
- * business. */
-static void reap_orphans(struct supervisor *s)
-{
-	siginfo_t info;
-
-	for (;;) {
-		const struct backend *b;
-
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-			return;
-		TAILQ_FOREACH (b, &s->backends, link) {
-			if (process_owns(&b->process, info.si_pid))
-				return;
-		}
-		waitpid(info.si_pid, NULL, WNOHANG);
-	}
-}
-
 static void take_admin_events(struct supervisor *s)
 {
 	struct admin_request request = {.fd = -1};
 	int64_t now = nodes_now();
 
 	admin_timeout(&s->admin, now);
-	if (admin_poll(&s->admin, &s->fds[2], &request, now))
+	if (admin_poll(&s->admin, &s->fds[3], &request, now))
 		orders_take(&s->orders, &request, now);
 }
 
 /* All shares have moved to another program: become that too. The answer is still to be sent. */
 static void replace_self(struct supervisor *s)
 {
+	int err;
+
 	if (!s->orders.replace || !admin_idle(&s->admin))
 		return;
 	s->orders.replace = false;
 	log_info("starting anew as another program");
-	execveat(s->orders.exe, "", s->argv, environ, AT_EMPTY_PATH);
-	log_error("cannot start the other program: %s", strerror(errno));
+	err = launch_replace(&s->launch, s->orders.exe);
+	if (err == 0) {
+		execveat(s->orders.exe, "", s->argv, environ, AT_EMPTY_PATH);
+		err = -errno;
+	}
+	log_error("cannot start the other program: %s", strerror(-err));
 	orders_close(&s->orders);
 }
 
@@ -425,7 +409,8 @@ static int serve(struct supervisor *s)
 		if (poll(s->fds, (nfds_t)used, timeout_ms(s)) < 0 && errno != EINTR)
 			return -errno;
 		take_process_events(s);
-		reap_orphans(s);
+		if (s->fds[2].revents != 0)
+			launch_lost();
 		take_signals(s);
 		take_admin_events(s);
 		err = take_store_events(s);
@@ -448,26 +433,14 @@ static int open_signals(struct supervisor *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD); /* wakes us: reap_orphans() */
 	signal(SIGPIPE, SIG_IGN);
-	/* Ignored by whoever started us, it would keep the ends of shares from us. */
-	signal(SIGCHLD, SIG_DFL);
+	/* The launcher's end is seen at its socket; nothing is left of whoever else is our child.
+	 */
+	signal(SIGCHLD, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->signals < 0 ? -errno : 0;
-}
-
-/* Each node a guest touches is a descriptor of its share's process, which inherits the limit. */
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warning("cannot raise the limit of open files: %s", strerror(errno));
 }
 
 /* Keeps libxl (4.19 and later) from starting a backend of its own for kind xen_9pfs. */
@@ -484,26 +457,13 @@ static void announce(struct supervisor *s)
 						   : "");
 }
 
-/* Tells the service manager that devices are being looked after from now on. */
-static void notify_ready(void)
+/* The launcher has them; nothing from here on needs any. */
+static void shed_rights(void)
 {
-	static const char ready[] = "READY=1";
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t length = path != NULL ? strlen(path) : 0;
-	int sock;
+	int err = sandbox_shed();
 
-	if (length < 2 || length >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, length);
-	if (address.sun_path[0] == '@')
-		address.sun_path[0] = '\0';
-	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sock < 0 ||
-	    sendto(sock, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
-		log_warning("cannot tell the service manager: %s", strerror(errno));
-	cleanup_close(&sock);
+	if (err < 0)
+		log_warning("cannot give up all rights: %s", strerror(-err));
 }
 
 static int watch_kind(struct supervisor *s, const char *kind)
@@ -522,16 +482,13 @@ static int begin(struct supervisor *s)
 {
 	const struct config *config = s->env.config;
 	char text[512];
-	int err = policy_create(config, &s->policy, text, sizeof(text));
+	int err = state_dir_open(&s->dir, config, STATE_DIR_SUPERVISOR, text, sizeof(text));
 
-	s->env.policy = s->policy;
+	service_more_files();
+	if (err == 0)
+		err = launch_begin(&s->launch, config, &s->dir, s->argv, text, sizeof(text));
 	if (err == 0)
 		err = store_open(config->bus, &s->env.store, text, sizeof(text));
-	if (err < 0) {
-		log_error("%s", text);
-		return err;
-	}
-	err = state_dir_open(&s->dir, config, text, sizeof(text));
 	if (err < 0) {
 		log_error("%s", text);
 		return err;
@@ -543,8 +500,7 @@ static int begin(struct supervisor *s)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
-	raise_limits();
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	shed_rights();
 	state_dir_each(&s->dir, found_share, s);
 	if (config->kind_9pfs)
 		err = watch_kind(s, kind_9pfs);
@@ -560,7 +516,7 @@ static int begin(struct supervisor *s)
 		 config->kind_9pfs && config->kind_xen_9pfs ? " and " : "",
 		 config->kind_xen_9pfs ? kind_xen_9pfs : "", config->bus,
 		 store_domid(s->env.store));
-	notify_ready();
+	service_ready();
 	return 0;
 }
 
@@ -576,7 +532,7 @@ static void finish(struct supervisor *s)
 	if (s->announced && s->ending == CLOSING)
 		store_remove(s->env.store, 0, LIBXL_NODE);
 	store_close(s->env.store);
-	policy_destroy(s->policy);
+	launch_end(&s->launch);
 	orders_close(&s->orders);
 	admin_close(&s->admin);
 	state_dir_close(&s->dir);
@@ -587,9 +543,10 @@ static void finish(struct supervisor *s)
 int supervisor_main(const struct config *config, char **argv)
 {
 	struct supervisor s = {
-		.env = {.config = config, .dir = &s.dir},
+		.env = {.config = config, .dir = &s.dir, .launch = &s.launch},
 		.dir = STATE_DIR_NONE,
 		.admin = {.listener = -1, .client = -1},
+		.launch.sock = -1,
 		.signals = -1,
 		.backends = TAILQ_HEAD_INITIALIZER(s.backends),
 		.argv = argv,

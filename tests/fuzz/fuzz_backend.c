@@ -20,6 +20,7 @@
 #include "common/util.h"
 #include "tests/fuzz/fuzz.h"
 #include "xen9pfsd/backend.h"
+#include "xen9pfsd/policy.h"
 #include "xenbus/nodes.h"
 
 #define RECORD 16
@@ -353,10 +354,17 @@ static const struct store_ops table_ops = {
 
 /* ---- the share: process.h, state_dir.h and policy.h as backend.c has them ---- */
 
-void process_init(struct process *p, const struct state_dir *dir, const char *kind, uint32_t domid,
-		  uint32_t devid)
+void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
+		  const char *kind, uint32_t domid, uint32_t devid)
 {
-	*p = (struct process){.dir = dir, .domid = domid, .devid = devid};
+	*p = (struct process){
+		.dir = dir,
+		.launch = launch,
+		.domid = domid,
+		.devid = devid,
+		.opening = -1,
+		.root = -1,
+	};
 	state_dir_name(p->name, kind, domid, devid);
 }
 
@@ -410,14 +418,26 @@ static void check_start(const struct control_start *start)
 	}
 }
 
+int process_open(struct process *p, const char *path)
+{
+	if (strcmp(path, "9") == 0)
+		return 0;
+	snprintf(p->open_text, sizeof(p->open_text), "not this one");
+	return -EACCES;
+}
+
+void process_close_export(struct process *p)
+{
+	(void)p;
+}
+
 int process_start(struct process *p, enum control_how how, const struct control_start *start,
-		  int root)
+		  const char *path)
 {
 	FUZZ_CHECK(w.share == SHARE_NONE || w.share == SHARE_LOST);
 	FUZZ_CHECK((how == CONTROL_RESTORE) == (w.share == SHARE_LOST));
-	FUZZ_CHECK(fcntl(root, F_GETFD) >= 0);
 	check_start(start);
-	if (w.fails) {
+	if (w.fails || process_open(p, path) < 0) {
 		w.fails = false;
 		w.share = SHARE_NONE;
 		return -ENOMEM;
@@ -531,16 +551,6 @@ bool state_dir_is_detached(const struct state_dir *dir, const char *name)
 {
 	(void)dir, (void)name;
 	return w.detached;
-}
-
-int policy_open(const struct policy *policy, const char *path, char *err, size_t errlen)
-{
-	(void)policy;
-	if (strcmp(path, "9") != 0) {
-		snprintf(err, errlen, "not this one");
-		return -EACCES;
-	}
-	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 int policy_export(const struct config *config, const struct policy_device *device,

@@ -294,12 +294,23 @@ group_of() {
     sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 3
 }
 
-# The keepers, and whatever child of the daemon there is, zombies among them.
+children_of() {
+    tr ' ' '\n' <"/proc/$1/task/$1/children" 2>/dev/null | grep . || true
+}
+
+# The daemon's child that starts keepers.
+launcher() {
+    [ -z "$daemon_pid" ] || children_of "$daemon_pid"
+}
+
+# The keepers, and whatever child of the launcher there is, zombies among them.
 shares() {
+    local launcher
     {
         keepers
-        [ -z "$daemon_pid" ] ||
-            tr ' ' '\n' <"/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null
+        for launcher in $(launcher); do
+            children_of "$launcher"
+        done
     } | sort -u
 }
 

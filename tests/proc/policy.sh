@@ -294,7 +294,7 @@ test_worker_of_a_mapped_share_has_few_capabilities() {
     sim --path "$share" attach --wait
     hold guest
     local pid caps
-    pid=$(pgrep -P "$(pgrep -P "$daemon_pid")" xen9pfsd-share)
+    pid=$(workers)
     caps=$(sed -n 's/^CapPrm:\t//p' "/proc/$pid/status")
     [ $((16#$caps)) = $((2 | 8)) ] || fail "$caps"
     sim detach >/dev/null

@@ -21,7 +21,7 @@ program_of() {
 
 all_run_the_new_one() {
     local process
-    for process in "$daemon_pid" $(share_processes); do
+    for process in "$daemon_pid" $(launcher) $(share_processes); do
         [ "$(program_of "$process")" = "$new" ] ||
             fail "process $process runs $(program_of "$process")"
     done
@@ -29,7 +29,7 @@ all_run_the_new_one() {
 
 all_run_the_old_one() {
     local process
-    for process in "$daemon_pid" $(share_processes); do
+    for process in "$daemon_pid" $(launcher) $(share_processes); do
         [ "$(program_of "$process")" = "$daemon" ] ||
             fail "process $process runs $(program_of "$process")"
     done

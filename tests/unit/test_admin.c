@@ -36,7 +36,8 @@ static void bench_open(struct bench *b)
 	snprintf(b->path, sizeof(b->path), "%s/state", b->tmp);
 	b->config.state_dir = b->path;
 	b->now_ms = 1000;
-	CU_ASSERT_EQUAL_FATAL(state_dir_open(&b->dir, &b->config, err, sizeof(err)), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		state_dir_open(&b->dir, &b->config, STATE_DIR_SUPERVISOR, err, sizeof(err)), 0);
 	CU_ASSERT_EQUAL_FATAL(admin_open(&b->admin, &b->dir), 0);
 }
 

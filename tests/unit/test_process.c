@@ -22,6 +22,7 @@
 #include "common/util.h"
 #include "tests/lib/test.h"
 #include "xen9pfsd/keeper.h"
+#include "xen9pfsd/launcher.h"
 #include "xenbus/nodes.h"
 
 #define DOMID 7
@@ -159,6 +160,18 @@ static void fake_take_over(int sock, const char *script)
 		_exit(EXIT_FAILURE);
 }
 
+/* Of the one or the other, as bench_open() has put it where the environment says. */
+static char *fake_script(bool next)
+{
+	static char text[2][16];
+	int fd = open(getenv("FAKES"), O_RDONLY | O_CLOEXEC);
+
+	if (read(fd, text, sizeof(text)) != sizeof(text))
+		_exit(EXIT_FAILURE);
+	close(fd);
+	return text[next];
+}
+
 /* The scripts: serve, fail, silent, nonsense, deaf (to orders), late (it answers a call before it
  * hands over); with TAKE_OVER also refuse, drop. */
 static int fake_main(void)
@@ -174,7 +187,7 @@ static int fake_main(void)
 	if (poll(fds, 1, GUARD_MS) != 1 || control_recv(KEEPER_CONTROL, &msg, got) != 1 ||
 	    msg.type != CONTROL_START)
 		return EXIT_FAILURE;
-	script = getenv(msg.start.how == CONTROL_TAKE_OVER ? "FAKE_NEXT" : "FAKE");
+	script = fake_script(msg.start.how == CONTROL_TAKE_OVER);
 	/* Above those that they are moved to. */
 	for (size_t i = 0; i < countof(got); i++)
 		got[i] = fcntl(got[i], F_DUPFD_CLOEXEC, KEEPER_FDS);
@@ -224,6 +237,8 @@ struct bench {
 	char path[PATH_MAX];
 	struct config config;
 	struct state_dir dir;
+	pid_t launcher;
+	struct launch launch;
 	struct process process;
 	int64_t skew_ms; /* what the clock is ahead */
 	unsigned ready;	 /* how often it was said */
@@ -231,20 +246,61 @@ struct bench {
 
 static void script(const char *first, const char *next)
 {
-	setenv("FAKE", first, 1);
-	setenv("FAKE_NEXT", next, 1);
+	char text[2][16] = {{0}};
+	int fd = open(getenv("FAKES"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	snprintf(text[0], sizeof(text[0]), "%s", first);
+	snprintf(text[1], sizeof(text[1]), "%s", next);
+	CU_ASSERT_EQUAL_FATAL(write(fd, text, sizeof(text)), sizeof(text));
+	close(fd);
+}
+
+/* A process of its own, as everywhere; its keepers become our children when it ends. */
+static void launcher_open(struct bench *b)
+{
+	struct launcher_work work = {.dir = &b->dir};
+	char err[256] = "";
+
+	work.listener = state_dir_listen_launcher(&b->dir);
+	CU_ASSERT_FATAL(work.listener >= 0);
+	b->launcher = fork();
+	if (b->launcher == 0) {
+		struct policy *policy;
+
+		if (policy_create(&b->config, &policy, err, sizeof(err)) < 0)
+			_exit(EXIT_FAILURE);
+		work.policy = policy;
+		_exit(launcher_serve(&work));
+	}
+	close(work.listener);
+	CU_ASSERT_EQUAL_FATAL(launch_begin(&b->launch, &b->config, &b->dir, NULL, err, sizeof(err)),
+			      0);
 }
 
 static void bench_open(struct bench *b)
 {
-	static char bus[] = "sim:";
-	char err[256] = "";
+	static char bus[] = "sim:", root[] = "/";
+	static char *exports[] = {root};
+	char err[256] = "", fakes[PATH_MAX];
 
-	*b = (struct bench){.tmp = test_tmpdir(), .config.bus = bus};
+	*b = (struct bench){
+		.tmp = test_tmpdir(),
+		.config =
+			{
+				.bus = bus,
+				.exports = exports,
+				.export_count = 1,
+				.launcher_is_service = true,
+			},
+	};
+	snprintf(fakes, sizeof(fakes), "%s/fakes", b->tmp);
+	setenv("FAKES", fakes, 1);
 	snprintf(b->path, sizeof(b->path), "%s/state", b->tmp);
 	b->config.state_dir = b->path;
-	CU_ASSERT_EQUAL_FATAL(state_dir_open(&b->dir, &b->config, err, sizeof(err)), 0);
-	process_init(&b->process, &b->dir, "9pfs", DOMID, DEVID);
+	CU_ASSERT_EQUAL_FATAL(
+		state_dir_open(&b->dir, &b->config, STATE_DIR_SUPERVISOR, err, sizeof(err)), 0);
+	launcher_open(b);
+	process_init(&b->process, &b->dir, &b->launch, "9pfs", DOMID, DEVID);
 	script("serve", "serve");
 }
 
@@ -252,12 +308,14 @@ static void bench_open(struct bench *b)
 static void bench_forget(struct bench *b)
 {
 	process_release(&b->process);
-	process_init(&b->process, &b->dir, "9pfs", DOMID, DEVID);
+	process_init(&b->process, &b->dir, &b->launch, "9pfs", DOMID, DEVID);
 }
 
 static void bench_close(struct bench *b)
 {
 	process_release(&b->process);
+	kill(b->launcher, SIGKILL);
+	launch_end(&b->launch);
 	state_dir_kill(&b->dir, b->process.name);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
@@ -303,10 +361,10 @@ static enum process_news pump(struct bench *b, enum process_state until)
 static void start(struct bench *b)
 {
 	const struct control_start what = {.domid = DOMID, .devid = DEVID, .rings = 1};
-	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	CU_ASSERT_EQUAL_FATAL(
-		process_start(&b->process, process_how_again(&b->process), &what, root), 0);
+		process_start(&b->process, process_how_again(&b->process), &what, "/"), 0);
+	pump(b, PROCESS_STARTING);
 }
 
 static void serve(struct bench *b)
@@ -338,9 +396,14 @@ static unsigned files(const struct bench *b)
 	return count;
 }
 
-static bool lives(pid_t pid)
+/* Until its parent has reaped it; those that outlive their launcher are ours. */
+static void await_end(pid_t pid)
 {
-	return kill(pid, 0) == 0;
+	int64_t end = nodes_now() + GUARD_MS;
+
+	while (kill(pid, 0) == 0 && nodes_now() < end)
+		waitpid(pid, NULL, WNOHANG);
+	CU_ASSERT(kill(pid, 0) < 0);
 }
 
 /* ---- tests ---- */
@@ -502,7 +565,7 @@ static void another_program_takes_over(void)
 	CU_ASSERT_TRUE(b.process.moved);
 	CU_ASSERT_NOT_EQUAL(b.process.now.pid, old);
 	pump(&b, PROCESS_SERVING);
-	CU_ASSERT_FALSE(lives(old));
+	await_end(old);
 	CU_ASSERT_EQUAL(b.process.restarts, 0);
 	bench_close(&b);
 }
@@ -587,14 +650,13 @@ static void next_supervisor_adopts_a_keeper_that_serves(void)
 		bench_forget(&b);
 		CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
 		CU_ASSERT_EQUAL(b.process.now.pid, old);
-		CU_ASSERT_TRUE(b.process.now.child);
 	}
 	kill(old, SIGKILL);
 	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
 	bench_close(&b);
 }
 
-static void keeper_that_is_no_child_is_adopted_replaced_and_killed(void)
+static void keeper_that_another_supervisor_started_is_adopted_and_killed(void)
 {
 	struct bench b;
 	pid_t supervisor;
@@ -609,9 +671,7 @@ static void keeper_that_is_no_child_is_adopted_replaced_and_killed(void)
 	CU_ASSERT_EQUAL_FATAL(waitpid(supervisor, &status, 0), supervisor);
 	CU_ASSERT_EQUAL_FATAL(status, 0);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
-	CU_ASSERT_FALSE(b.process.now.child);
 	CU_ASSERT_EQUAL(b.process.now.group, b.process.now.pid);
-	/* Not a word about its end is to be had from wait(2). */
 	kill(b.process.now.pid, SIGSTOP);
 	process_stop(&b.process, now(&b));
 	b.skew_ms = 4000;
@@ -673,7 +733,7 @@ static void worker_alone_is_taken_over_by_the_next_supervisor(void)
 	old = b.process.now.pid;
 	bench_forget(&b);
 	kill(old, SIGKILL);
-	waitpid(old, NULL, 0);
+	await_end(old);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
 	CU_ASSERT_NOT_EQUAL(b.process.now.pid, old);
 	pump(&b, PROCESS_SERVING);
@@ -684,13 +744,14 @@ static void worker_alone_is_taken_over_by_the_next_supervisor(void)
 static void session_nobody_serves_is_lost_and_found(void)
 {
 	struct bench b;
+	pid_t old;
 
 	bench_open(&b);
 	serve(&b);
+	old = b.process.now.pid;
 	bench_forget(&b);
 	state_dir_kill(&b.dir, b.process.name);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	await_end(old);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_LOST);
 	CU_ASSERT_EQUAL(process_how_again(&b.process), CONTROL_RESTORE);
 	serve(&b);
@@ -738,7 +799,7 @@ static void who_does_not_answer_is_found_by_the_arena_and_killed(void)
 			PROCESS_NO_NEWS);
 	b.skew_ms = 6000;
 	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_LOST);
-	CU_ASSERT_EQUAL(waitpid(old, NULL, 0), old);
+	await_end(old);
 	serve(&b);
 	bench_close(&b);
 }
@@ -758,7 +819,7 @@ static void successor_is_found_by_its_own_socket(void)
 		successor = b.process.now.pid;
 	else
 		successor = b.process.next.pid;
-	waitpid(old, NULL, 0);
+	await_end(old);
 	bench_forget(&b);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
 	CU_ASSERT_EQUAL(b.process.now.pid, successor);
@@ -809,7 +870,7 @@ static const struct test tests[] = {
 	TEST(successor_that_dies_with_everything_is_restored),
 	TEST(stop_in_the_middle_of_a_move_ends_both),
 	TEST(next_supervisor_adopts_a_keeper_that_serves),
-	TEST(keeper_that_is_no_child_is_adopted_replaced_and_killed),
+	TEST(keeper_that_another_supervisor_started_is_adopted_and_killed),
 	TEST(held_share_serves_again),
 	TEST(held_share_can_be_stopped),
 	TEST(share_that_was_starting_is_proved),
@@ -827,5 +888,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && strncmp(argv[1], "--share=", 8) == 0)
 		return fake_main();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return test_main(argc, argv, "process", tests, countof(tests));
 }
