@@ -43,6 +43,8 @@ complaints() { # FILE
 check_valgrind() {
     local report processes=0
     for report in "$work"/valgrind.*; do
+        # A child of the launcher that looks at an export ends at once, with all that it was born with.
+        ! grep -qE ': (look_up|begin_to_open) \(' "$report" || continue
         processes=$((processes + 1))
         [ -z "$(complaints "$report")" ] || fail "valgrind: $(cat "$report")"
     done
