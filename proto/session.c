@@ -797,14 +797,14 @@ static bool must_undo(const struct req *req)
 	       req->op->undo != NULL && req->result >= 0;
 }
 
-/* To the successor: nothing of it is given back. Nor of those that wait for its end. */
-static void leave(struct req *req)
+/* Nothing of it is given back. Nor of those that wait for its end. */
+void session_leave(struct req *req)
 {
 	struct req *next;
 
 	while ((next = STAILQ_FIRST(&req->flushes)) != NULL) {
 		STAILQ_REMOVE_HEAD(&req->flushes, link);
-		leave(next);
+		session_leave(next);
 	}
 	TAILQ_REMOVE(&req->session->active, req, active);
 	req->session->reqs--;
@@ -852,7 +852,7 @@ void session_finish(struct req *req)
 		return;
 	}
 	if (instead == OP_LEAVES) {
-		leave(req);
+		session_leave(req);
 		return;
 	}
 	if (instead == 0 && is_placed(req)) {

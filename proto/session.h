@@ -119,6 +119,9 @@ struct req *session_request(struct session *session, struct lane *lane, uint32_t
 void session_taking(struct req *req, uint32_t at);
 void session_receive(struct req *req);
 
+/* Or it is left to a successor, as it was taken. */
+void session_leave(struct req *req);
+
 /* A lane with positions calls session_putting() before it puts the reply at `at`;
  * session_placed(), before it puts one that stands there already. */
 void session_finish(struct req *req);

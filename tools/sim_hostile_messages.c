@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "proto/saved.h"
 #include "tools/sim_hostile.h"
 
 /* ---- bytes by hand ---- */
@@ -502,6 +503,122 @@ static int flush_other_ring(struct hostile *hostile)
 	return 0;
 }
 
+/* Waits until the backend has done `done`; it owes no event. */
+static int await_backend(struct hostile *hostile, unsigned index,
+			 bool (*done)(const struct ring *ring, uint32_t number), uint32_t number)
+{
+	int64_t deadline = nodes_now() + SIM_HOSTILE_TIMEOUT;
+
+	while (!done(&hostile->front->ring[index].ring, number)) {
+		int result = front_wait(hostile->front, 10);
+
+		if (result != 0 && result != -ETIMEDOUT)
+			return result;
+		if (nodes_now() > deadline)
+			return sim_hostile_say(hostile, -ETIMEDOUT, "not all is taken or answered");
+	}
+	return 0;
+}
+
+static bool has_put(const struct ring *ring, uint32_t bytes)
+{
+	return __atomic_load_n(ring->take_prod, __ATOMIC_ACQUIRE) - ring->own->cons >= bytes;
+}
+
+/* So many requests that their replies fill the ring, and all but one of those that a session may
+ * have in flight wait for room. */
+static int fill_session(struct hostile *hostile, uint32_t *fit, uint16_t *last)
+{
+	const uint32_t reply = 160; /* bytes of Rgetattr */
+	const struct ring *ring = &hostile->front->ring[0].ring;
+	const uint32_t count = ring->half / reply + SESSION_REQS_MAX - 1;
+	int result = 0;
+
+	*fit = ring->half / reply;
+	for (uint32_t i = 0; result == 0 && i < count; i++) {
+		struct p9_msg msg = sim_hostile_getattr(hostile, (uint16_t)i);
+
+		result = sim_hostile_send_msg(hostile, 0, &msg);
+	}
+	*last = (uint16_t)(count - 1);
+	if (result == 0)
+		result = await_backend(hostile, 0, ring_consumed, ring->own->prod);
+	return result == 0 ? await_backend(hostile, 0, has_put, *fit * reply) : result;
+}
+
+/* Takes `count` replies of one ring, and tells whether one has that tag. */
+static int take_replies(struct hostile *hostile, unsigned ring, uint32_t count, uint16_t tag,
+			bool *seen, int timeout_ms)
+{
+	int64_t deadline = nodes_now() + timeout_ms;
+	struct p9_msg reply;
+
+	*seen = false;
+	while (count > 0 && nodes_now() < deadline) {
+		ssize_t size = front_recv_ring(hostile->front, ring, hostile->buf, hostile->room);
+		int result = 0;
+
+		if (size == -EAGAIN)
+			result = front_wait(hostile->front, 10);
+		else if (size >= 0)
+			result = p9_decode(&reply, P9_L, hostile->buf, (size_t)size);
+		if (size < 0 && size != -EAGAIN)
+			return (int)size;
+		if (result != 0 && result != -ETIMEDOUT)
+			return result;
+		if (size >= 0) {
+			*seen |= reply.tag == tag;
+			count--;
+		}
+	}
+	return count > 0 ? -ETIMEDOUT : 0;
+}
+
+/* The same, when there is no room in the session for the request that is flushed. Replies before
+ * its own are taken, so that there is room again. If Rflush comes then, no reply must come after
+ * it. */
+static int flush_full(struct hostile *hostile)
+{
+	struct p9_msg msg;
+	uint8_t bytes[64];
+	uint32_t fit;
+	uint16_t last;
+	bool seen, flushed;
+	int result, size;
+
+	if (hostile->front->rings < 2)
+		return sim_hostile_say(hostile, 0, "there is one ring only");
+	result = fill_session(hostile, &fit, &last);
+	if (result != 0)
+		return result;
+	msg = sim_hostile_getattr(hostile, (uint16_t)(last + 1));
+	size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
+	sim_hostile_put(hostile, 0, bytes, (size_t)size);
+	msg = (struct p9_msg){.type = P9_Tflush, .tag = (uint16_t)(last + 2)};
+	msg.Tflush.oldtag = (uint16_t)(last + 1);
+	result = sim_hostile_send_msg(hostile, 1, &msg);
+	/* It is the last that the session has room for. */
+	if (result == 0)
+		result = await_backend(hostile, 1, ring_consumed,
+				       hostile->front->ring[1].ring.own->prod);
+	if (result == 0)
+		result = take_replies(hostile, 0, fit, 0, &seen, SIM_HOSTILE_TIMEOUT);
+	front_notify(hostile->front, 0);
+	if (result == 0)
+		result = take_replies(hostile, 1, 1, msg.tag, &flushed, 300);
+	if (result == 0 || result == -ETIMEDOUT)
+		result = take_replies(hostile, 0, SESSION_REQS_MAX - 1, (uint16_t)(last + 1), &seen,
+				      SIM_HOSTILE_TIMEOUT);
+	while (result == 0) {
+		result = sim_hostile_recv(hostile, &msg, flushed ? 200 : SIM_HOSTILE_TIMEOUT);
+		seen |= result == 0 && msg.tag == last + 1 && flushed;
+		flushed |= result == 0 && msg.type == P9_Rflush;
+	}
+	if (seen)
+		return sim_hostile_say(hostile, -EPROTO, "a reply after its Rflush");
+	return flushed && result == -ETIMEDOUT ? 0 : result;
+}
+
 /* ---- sessions ---- */
 
 /* As after a mount. */
@@ -719,6 +836,8 @@ const struct misbehaviour sim_hostile_messages[] = {
 	 NULL},
 	{"flush-other-ring", "a flush that overtakes its request", SIM_ANSWERS, true,
 	 flush_other_ring, NULL, NULL},
+	{"flush-full", "the same when no more requests fit into the session", SIM_ANSWERS, true,
+	 flush_full, NULL, NULL},
 	{"versions", "Tversion with every nonsense", SIM_ANSWERS, true, versions, NULL, NULL},
 	{"before-version", "requests without a session", SIM_ANSWERS, true, before_version, NULL,
 	 NULL},

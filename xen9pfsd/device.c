@@ -63,6 +63,7 @@ struct device {
 	bool is_broken;
 	bool paused;
 	struct req_queue flushes; /* taken, not received */
+	uint32_t flush_count;
 	unsigned rings;
 	struct device_ring ring[CONTROL_RINGS_MAX];
 };
@@ -80,10 +81,12 @@ static void device_break(struct device *device, const char *why)
 /* A Tflush waits until what the other rings hold was taken; see take_flushes(). */
 static void receive(struct device_ring *ring, struct req *req)
 {
-	if (req->in[4] == P9_Tflush)
-		STAILQ_INSERT_TAIL(&ring->device->flushes, req, link);
-	else
+	if (req->in[4] != P9_Tflush) {
 		session_receive(req);
+		return;
+	}
+	STAILQ_INSERT_TAIL(&ring->device->flushes, req, link);
+	ring->device->flush_count++;
 }
 
 static void take_one(struct device_ring *ring, const struct ring_message *msg)
@@ -140,18 +143,45 @@ static void drain(struct device_ring *ring)
 	runner_later(device->runner, &ring->round_end);
 }
 
+/* Does the request lie in a ring, unread? */
+static bool is_unread(const struct device *device, const struct req *flush)
+{
+	uint16_t tag;
+
+	if (flush->in_size < RING_HEADER_SIZE + sizeof(tag))
+		return false;
+	tag = (uint16_t)(flush->in[RING_HEADER_SIZE] | flush->in[RING_HEADER_SIZE + 1] << 8);
+	for (unsigned n = 0; n < device->rings; n++) {
+		if (ring_holds(&device->ring[n].ring, tag))
+			return true;
+	}
+	return false;
+}
+
 /* A Tflush may overtake its request, which lies in another ring: rings have no order among them.
- * It was published before the flush, so it is there by now. */
+ * It was published before the flush, so it is there by now. When the session is full it may have to
+ * stay there, and its flush waits; unless all that is in the session are such flushes, which would
+ * wait for each other. */
 static void take_flushes(struct device *device)
 {
+	struct req_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
 	struct req *flush;
 
 	for (int i = 0; i < BURST && (flush = STAILQ_FIRST(&device->flushes)) != NULL; i++) {
-		STAILQ_REMOVE_HEAD(&device->flushes, link);
 		for (unsigned n = 0; n < device->rings; n++)
 			drain(&device->ring[n]);
-		session_receive(flush);
+		STAILQ_REMOVE_HEAD(&device->flushes, link);
+		device->flush_count--;
+		if (session_full(device->session) &&
+		    device->session->reqs > device->flush_count + 1 && is_unread(device, flush)) {
+			STAILQ_INSERT_TAIL(&waiting, flush, link);
+			device->flush_count++;
+		} else {
+			session_receive(flush);
+		}
 	}
+	/* They are the next after those that were not looked at. */
+	STAILQ_CONCAT(&device->flushes, &waiting);
 }
 
 /* Nothing more is taken. */
@@ -162,6 +192,17 @@ static void receive_flushes(struct device *device)
 	while ((flush = STAILQ_FIRST(&device->flushes)) != NULL) {
 		STAILQ_REMOVE_HEAD(&device->flushes, link);
 		session_receive(flush);
+	}
+}
+
+/* Nothing more is taken here; the successor has them as they are. */
+static void leave_flushes(struct device *device)
+{
+	struct req *flush;
+
+	while ((flush = STAILQ_FIRST(&device->flushes)) != NULL) {
+		STAILQ_REMOVE_HEAD(&device->flushes, link);
+		session_leave(flush);
 	}
 }
 
@@ -679,7 +720,7 @@ int device_start(struct device *device)
 void device_pause(struct device *device)
 {
 	device->paused = true;
-	receive_flushes(device);
+	leave_flushes(device);
 	session_pause(device->session);
 }
 

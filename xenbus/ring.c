@@ -146,6 +146,25 @@ int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
 	return available >= msg->size;
 }
 
+bool ring_holds(const struct ring *ring, uint16_t tag)
+{
+	uint32_t available = load_once(ring->take_prod) - ring->own->cons, size;
+
+	if (available > ring->half)
+		return false;
+	for (uint32_t at = 0; available - at >= RING_HEADER_SIZE; at += size) {
+		uint8_t header[RING_HEADER_SIZE];
+
+		copy_out(ring, ring->own->cons + at, header, RING_HEADER_SIZE);
+		size = le32(header);
+		if (size < RING_HEADER_SIZE || size > available - at)
+			return false;
+		if ((header[5] | header[6] << 8) == tag)
+			return true;
+	}
+	return false;
+}
+
 void ring_copy(const struct ring *ring, const struct ring_message *msg, void *buf)
 {
 	uint8_t *bytes = buf;

@@ -115,6 +115,10 @@ int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg);
  * those of `msg`, never read again). Nothing is consumed. */
 void ring_copy(const struct ring *ring, const struct ring_message *msg, void *buf);
 
+/* Is there a message with that tag among those that were not taken? A hint: the peer can change
+ * them still. */
+bool ring_holds(const struct ring *ring, uint16_t tag);
+
 /* Hands the space of that message, `size` bytes, back to the peer, which has to be notified some
  * time after. */
 void ring_advance(struct ring *ring, uint32_t size);
