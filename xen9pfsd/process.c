@@ -754,8 +754,9 @@ static void keeper_ended(struct process *p, int64_t now_ms)
 
 void process_fill(const struct process *p, struct pollfd fds[PROCESS_FDS])
 {
-	const int fd[PROCESS_FDS] = {p->now.control, p->now.pidfd, p->next.control, p->next.pidfd,
-				     p->opening};
+	/* While the export is being opened nobody is there who could say anything. */
+	const int first = p->opening >= 0 ? p->opening : p->now.control;
+	const int fd[PROCESS_FDS] = {first, p->now.pidfd, p->next.control, p->next.pidfd};
 
 	for (size_t i = 0; i < PROCESS_FDS; i++)
 		fds[i] = (struct pollfd){.fd = fd[i], .events = POLLIN};
@@ -773,10 +774,10 @@ enum process_news process_poll(struct process *p, const struct pollfd fds[PROCES
 	enum process_news news = PROCESS_NO_NEWS;
 	const int next_control = p->next.control, next_pidfd = p->next.pidfd;
 
+	if (fds[0].revents != 0 && p->opening >= 0)
+		return export_opened(p);
 	if (fds[0].revents != 0 && p->state == PROCESS_CALLING)
 		return await_hello(p, now_ms);
-	if (fds[4].revents != 0 && p->opening == fds[4].fd)
-		return export_opened(p);
 	/* What was said comes before the end of who said it. */
 	if (fds[0].revents != 0 || (fds[1].revents != 0 && p->now.control >= 0))
 		news = listen_to(p, &p->now, now_ms);

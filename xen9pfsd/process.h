@@ -24,7 +24,7 @@
 #include "xen9pfsd/state_dir.h"
 #include "xenbus/store.h"
 
-#define PROCESS_FDS 5 /* of a share in the supervisor's poll set */
+#define PROCESS_FDS 4 /* of a share in the supervisor's poll set */
 
 /* A keeper, or the worker that speaks for a dead one. */
 struct process_peer {
