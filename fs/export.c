@@ -197,8 +197,36 @@ const struct fs_export_option fs_export_options[] = {
 	{"max-files", "N", "Files and directories below it (no limit)"},
 	{"max-open-files", "N", "Files open at once (no limit)"},
 	{"auto-delete", "0|1", "Delete the oldest files instead of refusing (0)"},
+	{"max-fids", "16..1048576", "Files that the guest has a handle of (the most)"},
+	{"max-requests", "16..1024", "Requests in flight (the most)"},
+	{"max-request-space", "4..64", "MiB of messages in memory (the most)"},
+	{"max-xattr-space", "64..16384", "KiB of attributes that are open (the most)"},
+	{"max-lockers", "1..1024", "Processes that hold locks (the most)"},
 };
 const size_t fs_export_option_count = countof(fs_export_options);
+
+/* From what the table says to what the engine can. */
+static int value_budget(const char *value, uint32_t least, uint32_t most, uint32_t *number)
+{
+	int ret = value_number(&value, 10, most, '\0', number);
+
+	return ret == 0 && *number < least ? -EINVAL : ret;
+}
+
+static int budget_set(struct fs_budget *b, const char *name, const char *value)
+{
+	if (strcmp(name, "max-fids") == 0)
+		return value_budget(value, 16, FS_BUDGET_FIDS, &b->fids);
+	if (strcmp(name, "max-requests") == 0)
+		return value_budget(value, 16, FS_BUDGET_REQUESTS, &b->requests);
+	if (strcmp(name, "max-request-space") == 0)
+		return value_budget(value, 4, FS_BUDGET_REQUEST_SPACE, &b->request_space);
+	if (strcmp(name, "max-xattr-space") == 0)
+		return value_budget(value, 64, FS_BUDGET_XATTR_SPACE, &b->xattr_space);
+	return strcmp(name, "max-lockers") == 0
+		       ? value_budget(value, 1, FS_BUDGET_LOCKERS, &b->lockers)
+		       : -EINVAL;
+}
 
 static int export_set(struct fs_export *e, const char *name, const char *value)
 {
@@ -230,7 +258,9 @@ static int export_set(struct fs_export *e, const char *name, const char *value)
 		return value_xattr(value, &e->xattr_trusted);
 	if (strcmp(name, "xattr-security") == 0)
 		return value_xattr(value, &e->xattr_security);
-	return strcmp(name, "xattr-acl") == 0 ? value_xattr(value, &e->xattr_acl) : -EINVAL;
+	if (strcmp(name, "xattr-acl") == 0)
+		return value_xattr(value, &e->xattr_acl);
+	return budget_set(&e->budget, name, value);
 }
 
 static bool is_limit(const char *name)

@@ -50,6 +50,21 @@ struct fs_id_range {
 
 #define FS_ID_RANGES 8
 
+/* What a session may use at a time; 0: as much as there can be, which is FS_BUDGET_*. */
+struct fs_budget {
+	uint32_t fids;		/* ENFILE */
+	uint32_t requests;	/* in flight; others wait in their rings, and so beyond */
+	uint32_t request_space; /* MiB of messages */
+	uint32_t xattr_space;	/* KiB of values that are being written or read; ENOSPC */
+	uint32_t lockers;	/* processes that hold locks in a file; ENOLCK */
+};
+
+#define FS_BUDGET_FIDS (1u << 20)
+#define FS_BUDGET_REQUESTS 1024
+#define FS_BUDGET_REQUEST_SPACE 64
+#define FS_BUDGET_XATTR_SPACE (16u << 10)
+#define FS_BUDGET_LOCKERS 1024
+
 struct fs_export {
 	enum fs_model model;
 	bool readonly;	       /* the engine refuses changes; the sandbox, too */
@@ -64,6 +79,7 @@ struct fs_export {
 	/* The first that holds an id counts; what none holds is the same on both sides. */
 	struct fs_id_range uids[FS_ID_RANGES], gids[FS_ID_RANGES];
 	struct fs_space_limits limits;
+	struct fs_budget budget;
 };
 
 /* The options, in one table for files and command lines. */

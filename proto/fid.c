@@ -25,6 +25,7 @@ struct fid_table {
 	uint32_t *bucket;
 	uint32_t fid_free, node_free;
 	uint32_t lockers, locker_end;	      /* entries in use; none is behind */
+	struct fid_budget budget;
 	uint32_t limit;			      /* of the next two together; 0: none */
 	uint32_t pinned, open;		      /* nodes with a descriptor; fids with a file */
 	uint32_t hand;			      /* the node that was last looked at for eviction */
@@ -276,6 +277,20 @@ void node_regained(struct fid_table *table, struct node *node, struct fs_node fo
 
 /* ---- entries ---- */
 
+static uint32_t budget_or(uint32_t wanted, uint32_t most)
+{
+	return wanted != 0 && wanted < most ? wanted : most;
+}
+
+void fid_table_budget(struct fid_table *table, const struct fid_budget *budget)
+{
+	table->budget = (struct fid_budget){
+		.fids = budget_or(budget->fids, FID_MAX),
+		.xattr_bytes = budget_or(budget->xattr_bytes, FID_XATTR_BYTES_MAX),
+		.lockers = budget_or(budget->lockers, FID_LOCKERS_MAX),
+	};
+}
+
 static uint32_t take_entry(uint32_t *free, uint32_t next, uint32_t *used, uint32_t max)
 {
 	uint32_t i = *free;
@@ -293,8 +308,8 @@ static uint32_t take_entry(uint32_t *free, uint32_t next, uint32_t *used, uint32
 uint32_t fid_reserve(struct fid_table *table)
 {
 	struct saved *s = table->saved;
-	uint32_t i =
-		take_entry(&table->fid_free, s->fid[table->fid_free].next, &s->fid_used, FID_MAX);
+	uint32_t i = take_entry(&table->fid_free, s->fid[table->fid_free].next, &s->fid_used,
+				table->budget.fids);
 
 	s->fid[i].refs = 0;
 	return i;
@@ -340,7 +355,7 @@ uint32_t xattr_reserve(struct fid_table *table)
 
 int xattr_charge(struct fid_table *table, uint32_t xattr, uint32_t size)
 {
-	if (table->xattr_bytes + size > FID_XATTR_BYTES_MAX)
+	if (table->xattr_bytes + size > table->budget.xattr_bytes)
 		return -ENOSPC;
 	table->xattr_bytes += size;
 	table->xattr_charged[xattr] = size;
@@ -373,14 +388,14 @@ uint32_t locker_reserve(const struct fid_table *table)
 {
 	uint32_t i = 0;
 
-	while (i < FID_LOCKERS_MAX && table->saved->locker[i].fid != NONE)
+	while (i < table->budget.lockers && table->saved->locker[i].fid != NONE)
 		i++;
-	return i < FID_LOCKERS_MAX ? i + 1 : 0;
+	return i < table->budget.lockers ? i + 1 : 0;
 }
 
 uint32_t locker_room(const struct fid_table *table)
 {
-	return FID_LOCKERS_MAX - table->lockers;
+	return table->lockers < table->budget.lockers ? table->budget.lockers - table->lockers : 0;
 }
 
 uint32_t locker_next(const struct fid_table *table, const struct node *node, uint32_t after)

@@ -19,6 +19,13 @@
 
 #define FID_XATTR_BYTES_MAX (16u << 20)
 
+/* What a session may have of them; 0: the most there can be. */
+struct fid_budget {
+	uint32_t fids;	      /* FID_MAX */
+	uint32_t xattr_bytes; /* FID_XATTR_BYTES_MAX */
+	uint32_t lockers;     /* FID_LOCKERS_MAX */
+};
+
 struct fid_table;
 
 /* A table on what `saved` holds (nothing, at first), borrowed. Fids that have no number get no
@@ -82,13 +89,15 @@ uint8_t *fid_xattr_value(const struct fid_table *table, uint32_t xattr);
 
 /* ---- for change.c: entries to be filled, and what follows from a change ---- */
 
+void fid_table_budget(struct fid_table *table, const struct fid_budget *budget);
+
 /* An unused entry; 0: none is left. Given back by the put functions while still unused. */
 uint32_t fid_reserve(struct fid_table *table);
 void fid_put_back(struct fid_table *table, uint32_t fid);
 uint32_t node_reserve(struct fid_table *table);
 void node_put_back(struct fid_table *table, uint32_t node);
 
-/* An entry for an attribute's value; 0: none is left. Its size counts against FID_XATTR_BYTES_MAX
+/* An entry for an attribute's value; 0: none is left. Its size counts against the budget
  * from xattr_charge() (-ENOSPC) until xattr_put_back(), which the end of its fid does. */
 uint32_t xattr_reserve(struct fid_table *table);
 int xattr_charge(struct fid_table *table, uint32_t xattr, uint32_t size);

@@ -72,11 +72,17 @@ int session_create(struct fs *fs, const struct session_config *config, struct ex
 	s->executor = executor;
 	TAILQ_INIT(&s->active);
 	STAILQ_INIT(&s->free);
+	if (s->config.reqs_max == 0 || s->config.reqs_max > SESSION_REQS_MAX)
+		s->config.reqs_max = SESSION_REQS_MAX;
+	if (s->config.bytes_max == 0 || s->config.bytes_max > SESSION_BYTES_MAX)
+		s->config.bytes_max = SESSION_BYTES_MAX;
 	err = session_map(s, saved);
 	if (err == 0)
 		err = fid_table_create(fs, s->saved, &s->fids);
-	if (err == 0)
+	if (err == 0) {
 		fid_table_limit(s->fids, config->evict_at);
+		fid_table_budget(s->fids, &config->budget);
+	}
 	if (err < 0) {
 		session_destroy(s);
 		return err;
@@ -151,7 +157,8 @@ uint32_t session_max_message(const struct session *session)
 
 bool session_full(const struct session *session)
 {
-	return session->reqs >= SESSION_REQS_MAX || session->bytes >= SESSION_BYTES_MAX;
+	return session->reqs >= session->config.reqs_max ||
+	       session->bytes >= session->config.bytes_max;
 }
 
 void req_charge(struct req *req, uint32_t size)
@@ -188,12 +195,22 @@ static void req_init(struct session *session, uint32_t number, struct lane *lane
 	req_charge(req, size);
 }
 
+/* Once: with a client that has many requests in flight it is so all the time. */
+static void tell_full(struct session *session)
+{
+	if (!session->told_full)
+		log_info("more requests than max-requests or max-request-space: some wait");
+	session->told_full = true;
+}
+
 struct req *session_request(struct session *session, struct lane *lane, uint32_t size)
 {
 	struct req *req = STAILQ_FIRST(&session->free);
 
-	if (session_full(session) || size > P9_MSIZE_MAX)
+	if (session_full(session) || size > P9_MSIZE_MAX) {
+		tell_full(session);
 		return NULL;
+	}
 	if (req != NULL)
 		STAILQ_REMOVE_HEAD(&session->free, link);
 	else
@@ -721,13 +738,30 @@ static void encode(struct req *req)
 	req->slot->out_size = req->out_size;
 }
 
-/* Once: a client that is told so tries again and again. */
-static void tell_shortage(struct session *session)
+/* Each once: a client that is told so tries again and again. */
+static void tell_shortage(const struct req *req)
 {
-	if (!session->short_of_files)
-		log_warning("more files and directories are in use than limits, descriptors "
-			    "or fids allow: the client is told EMFILE or ENFILE");
-	session->short_of_files = true;
+	static const struct {
+		int err;
+		uint8_t type; /* of message; 0: any */
+		const char *what;
+	} shortages[] = {
+		{-EMFILE, 0, "more files are open than limits or descriptors allow: EMFILE"},
+		{-ENFILE, 0, "more files are in use than max-fids or the host allow: ENFILE"},
+		{-ENOLCK, 0,
+		 "more processes hold locks than max-lockers or the host allow: ENOLCK"},
+		{-ENOSPC, P9_Txattrcreate, "more attributes are open than max-xattr-space: ENOSPC"},
+		{-ENOSPC, P9_Txattrwalk, "more attributes are open than max-xattr-space: ENOSPC"},
+	};
+	struct session *session = req->session;
+
+	for (size_t i = 0; i < countof(shortages); i++) {
+		if (req->result != shortages[i].err || (session->told & 1u << i) != 0 ||
+		    (shortages[i].type != 0 && req->t.type != shortages[i].type))
+			continue;
+		session->told |= 1u << i;
+		log_warning("%s", shortages[i].what);
+	}
 }
 
 /* Does the reply stand where it goes, but for its header? */
@@ -749,8 +783,8 @@ static int commit(struct req *req)
 	if (err > 0)
 		return err;
 	req->result = err < 0 ? err : req->result;
-	if (req->result == -EMFILE || req->result == -ENFILE)
-		tell_shortage(req->session);
+	if (req->result < 0)
+		tell_shortage(req);
 	encode(req);
 	if (req->r.type != req->t.type + 1)
 		change_drop(req);

@@ -60,6 +60,9 @@ struct session_config {
 	bool readonly;
 	uint32_t msize_max; /* what the lanes can carry in either direction, P9_MSIZE_MIN..MAX */
 	bool durable;	    /* a successor may go on with it: notes are taken */
+	struct fid_budget budget;
+	uint32_t reqs_max;  /* in flight; 0 here and below: the most, SESSION_REQS_MAX */
+	uint32_t bytes_max; /* SESSION_BYTES_MAX */
 	uint32_t evict_at;  /* so many descriptors in use: see fid_table_limit(); 0: never */
 };
 
@@ -81,7 +84,8 @@ struct session {
 	uint64_t order; /* of the last arrival */
 	uint32_t waits; /* asks that may wait for other clients */
 	bool paused;
-	bool short_of_files; /* has been said */
+	unsigned told; /* shortages that have been said; */
+	bool told_full;
 	struct req **by_tag; /* 65536: who owns a tag; NULL: nobody */
 };
 

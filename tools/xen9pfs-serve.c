@@ -249,14 +249,14 @@ static void connection_ready(struct runner_source *source, uint32_t events)
 
 static void connection_create(struct server *server, int fd)
 {
-	const struct session_config config = {
-		.readonly = server->export.readonly,
+	struct session_config config = {
 		.msize_max = server->options.msize,
 		.evict_at = server->evict_at,
 	};
 	struct connection *c = calloc(1, sizeof(*c));
 	int nodelay = 1;
 
+	export_args_session(&server->export, &config);
 	if (c == NULL || session_create(server->fs, &config, runner_executor(server->runner), NULL,
 					&c->session) < 0) {
 		log_error("out of memory: connection refused");

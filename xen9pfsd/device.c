@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "proto/session.h"
+#include "xen9pfsd/export_args.h"
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
@@ -654,17 +655,14 @@ int device_map_fd(const struct device *device)
 	return link_map_fd(device->link);
 }
 
-static int open_session(struct device *device, struct fs *fs, bool readonly)
+static int open_session(struct device *device, struct fs *fs, const struct fs_export *export)
 {
-	const struct session_config config = {
-		.msize_max = msize_max(device),
-		.readonly = readonly,
-		.durable = true,
-	};
+	struct session_config config = {.msize_max = msize_max(device), .durable = true};
 	struct executor *executor = runner_executor(device->runner);
 	struct saved *saved = &device->arena->session;
 	struct lane *lanes[CONTROL_RINGS_MAX];
 
+	export_args_session(export, &config);
 	if (!device->succeeds)
 		return session_create(fs, &config, executor, saved, &device->session);
 	for (unsigned i = 0; i < device->rings; i++)
@@ -672,8 +670,9 @@ static int open_session(struct device *device, struct fs *fs, bool readonly)
 	return session_recover(fs, &config, executor, saved, lanes, &device->session);
 }
 
-int device_begin(struct device *device, struct fs *fs, bool readonly, struct runner *runner,
-		 void (*broken)(void *arg, const char *why), void *arg, char *err, size_t errlen)
+int device_begin(struct device *device, struct fs *fs, const struct fs_export *export,
+		 struct runner *runner, void (*broken)(void *arg, const char *why), void *arg,
+		 char *err, size_t errlen)
 {
 	unsigned stale;
 	int ret = 0;
@@ -685,7 +684,7 @@ int device_begin(struct device *device, struct fs *fs, bool readonly, struct run
 		ret = begin_ring(&device->ring[i], i, err, errlen);
 	if (ret < 0)
 		return ret;
-	ret = open_session(device, fs, readonly);
+	ret = open_session(device, fs, export);
 	if (ret < 0)
 		return fail(err, errlen, ret, "session");
 	if (device->arena->phase == ARENA_RESTORING) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fs/export.h"
 #include "fs/fs.h"
 #include "xen9pfsd/arena.h"
 #include "xen9pfsd/control.h"
@@ -31,8 +32,9 @@ int device_map_fd(const struct device *device);
 /* Takes up the arena's session (which saved_take_up() found whole), or begins it, to serve `fs`
  * (borrowed) on `runner`; from here on the arena is serving. `broken` is called on the loop, once,
  * when the guest violates the transport: nothing is taken from its rings any more. */
-int device_begin(struct device *device, struct fs *fs, bool readonly, struct runner *runner,
-		 void (*broken)(void *arg, const char *why), void *arg, char *err, size_t errlen);
+int device_begin(struct device *device, struct fs *fs, const struct fs_export *export,
+		 struct runner *runner, void (*broken)(void *arg, const char *why), void *arg,
+		 char *err, size_t errlen);
 
 /* Serves from now on: what a predecessor left, and whatever is in the rings, event or not. Before
  * runner_run(). */

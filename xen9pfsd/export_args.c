@@ -38,3 +38,23 @@ const char *export_args_value(const char *arg)
 {
 	return arg != NULL ? arg : "true";
 }
+
+_Static_assert(FS_BUDGET_FIDS == FID_MAX && FS_BUDGET_REQUESTS == SESSION_REQS_MAX &&
+		       FS_BUDGET_REQUEST_SPACE << 20 == SESSION_BYTES_MAX &&
+		       FS_BUDGET_XATTR_SPACE << 10 == FID_XATTR_BYTES_MAX &&
+		       FS_BUDGET_LOCKERS == FID_LOCKERS_MAX,
+	       "what can be chosen is what there is");
+
+void export_args_session(const struct fs_export *export, struct session_config *config)
+{
+	const struct fs_budget *budget = &export->budget;
+
+	config->readonly = export->readonly;
+	config->reqs_max = budget->requests;
+	config->bytes_max = budget->request_space << 20;
+	config->budget = (struct fid_budget){
+		.fids = budget->fids,
+		.xattr_bytes = budget->xattr_space << 10,
+		.lockers = budget->lockers,
+	};
+}

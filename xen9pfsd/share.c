@@ -385,8 +385,8 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 		snprintf(err, errlen, "cannot start its threads: %s", strerror(-ret));
 		return ret;
 	}
-	return device_begin(share->device, share->fs, share->export.readonly, share->runner,
-			    share_broken, share, err, errlen);
+	return device_begin(share->device, share->fs, &share->export, share->runner, share_broken,
+			    share, err, errlen);
 }
 
 /* Once for a session. Who is not root has most of them anyway. */

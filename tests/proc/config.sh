@@ -41,6 +41,17 @@ END
     refused_file 'max-files "-1" is not a number'
 }
 
+test_budget_out_of_its_bounds_is_refused() {
+    refused 'max-fids "15" is not 16..1048576' --bus "sim:$bus" --max-fids 15
+    refused 'max-requests "1025" is not 16..1024' --bus "sim:$bus" --max-requests 1025
+    refused 'max-xattr-space "" is not 64..16384' --bus "sim:$bus" --max-xattr-space ''
+    refused 'max-lockers "0" is not 1..1024' --bus "sim:$bus" --max-lockers 0
+    config <<'END'
+share "small" { max-request-space = 65 }
+END
+    refused_file 'max-request-space "65" is not 4..64'
+}
+
 test_relative_export_is_refused() {
     refused 'export "srv/guests" is not an absolute path' --bus "sim:$bus" --export srv/guests
 }

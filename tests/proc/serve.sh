@@ -61,6 +61,7 @@ test_bad_options_are_refused() {
     refused '--special-files "all" is not refuse|nodes|open' --special-files all
     refused '--msize 100' --msize 100
     refused '--max-space "lots" is not a number' --max-space lots
+    refused '--max-fids "1" is not 16..1048576' --max-fids 1
     refused '--max-files "-1" is not a number' --max-files=-1
     refused '--max-open-files "4294967296" is not a number' --max-open-files 4294967296
     refused '--auto-delete "2" is not a number from 0 to 1' --auto-delete 2

@@ -150,4 +150,25 @@ test_limits_of_the_configuration_hold_for_all_kinds() {
     sim --domid 2 detach >/dev/null
 }
 
+# What is said below the top level holds for the share that fits.
+test_budget_of_a_share_is_its_own() {
+    mkdir "$share/small" "$share/large"
+    cat >"$work/xen9pfsd.conf" <<END
+share "small" {
+    path = "$share/small"
+    max-fids = 16
+}
+END
+    daemon_start --export "$share" -c "$work/xen9pfsd.conf"
+    sim --domid 1 --path "$share/small" attach --wait
+    ! sim --domid 1 bench-fids --count 80000 --server "$daemon_pid" >"$work/out" 2>&1 || fail "there are more"
+    grep -q 'Too many open files in system' "$work/out" || fail "$(cat "$work/out")"
+    [ "$(log_count 'guest 1 dev 0: warning: more files are in use than max-fids')" = 1 ] ||
+        fail "the log does not say it once"
+    sim --domid 2 --path "$share/large" attach --wait
+    sim --domid 2 bench-fids --count 80000 --server "$daemon_pid" >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+    sim --domid 1 detach >/dev/null
+    sim --domid 2 detach >/dev/null
+}
+
 run_tests "$@"

@@ -177,9 +177,8 @@ static struct p9_msg walk(uint32_t fid, uint32_t newfid, const char *name)
 	return msg;
 }
 
-static struct stage *stage_open(void)
+static struct stage *stage_open_with(struct session_config config)
 {
-	const struct session_config config = {.msize_max = 8192};
 	struct stage *s = calloc(1, sizeof(*s));
 	char text[128];
 
@@ -190,6 +189,7 @@ static struct stage *stage_open(void)
 	STAILQ_INIT(&s->answered);
 	STAILQ_INIT(&s->held);
 	CU_ASSERT_EQUAL_FATAL(fs_mem_create(&s->fs, text, sizeof(text)), 0);
+	config.msize_max = 8192;
 	CU_ASSERT_EQUAL_FATAL(session_create(s->fs, &config, &s->executor, NULL, &s->session), 0);
 	does(s, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
 	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
@@ -197,6 +197,11 @@ static struct stage *stage_open(void)
 	does(s, T(lcreate, .fid = 1, .name = p9_str("f"), .flags = 2, .mode = 0644));
 	does(s, T(write, .fid = 1, .data = {.bytes = "content", .len = 7}));
 	return s;
+}
+
+static struct stage *stage_open(void)
+{
+	return stage_open_with((struct session_config){.readonly = false});
 }
 
 static void stage_close(struct stage *s)
@@ -484,10 +489,88 @@ static void request_that_killed_too_often_is_not_looked_at(void)
 	stage_close(s);
 }
 
+/* The stage has two. */
+static void fids_beyond_the_budget_are_refused(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.budget.fids = 4});
+
+	does(s, walk(0, 10, NULL));
+	does(s, walk(0, 11, NULL));
+	fails(s, ENFILE, walk(0, 12, NULL));
+	does(s, T(getattr, .fid = 11));
+	does(s, T(clunk, .fid = 10));
+	does(s, walk(0, 12, NULL));
+	stage_close(s);
+}
+
+static void requests_beyond_the_budget_have_to_wait(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.reqs_max = 3});
+
+	for (uint16_t tag = 1; tag <= 3; tag++)
+		submit(s, tag, T(getattr, .fid = 0));
+	CU_ASSERT(session_full(s->session));
+	CU_ASSERT_PTR_NULL(session_request(s->session, &s->lane, 19));
+	ask(s, 2);
+	CU_ASSERT_FALSE(session_full(s->session));
+	submit(s, 4, T(getattr, .fid = 0));
+	CU_ASSERT(session_full(s->session));
+	stage_close(s);
+}
+
+static void bytes_of_requests_beyond_the_budget_have_to_wait(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.bytes_max = 6000});
+	static uint8_t bytes[4000];
+
+	submit(s, 1, T(write, .fid = 1, .data = {.bytes = (char *)bytes, .len = sizeof(bytes)}));
+	CU_ASSERT_FALSE(session_full(s->session));
+	submit(s, 2, T(write, .fid = 1, .data = {.bytes = (char *)bytes, .len = sizeof(bytes)}));
+	CU_ASSERT(session_full(s->session));
+	ask(s, 1);
+	CU_ASSERT_FALSE(session_full(s->session));
+	stage_close(s);
+}
+
+static void attributes_beyond_the_budget_are_refused(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.budget.xattr_bytes = 1000});
+
+	does(s, walk(0, 10, "f"));
+	does(s, walk(0, 11, "f"));
+	does(s, T(xattrcreate, .fid = 10, .name = p9_str("user.a"), .size = 600));
+	fails(s, ENOSPC, T(xattrcreate, .fid = 11, .name = p9_str("user.b"), .size = 600));
+	does(s, T(xattrcreate, .fid = 11, .name = p9_str("user.b"), .size = 400));
+	stage_close(s);
+}
+
+static struct p9_msg lock(uint32_t process)
+{
+	return T(lock, .fid = 1, .type = P9_LOCK_RDLCK, .start = process, .length = 1,
+		 .proc_id = process, .client_id = p9_str("client"));
+}
+
+static void lockers_beyond_the_budget_are_refused(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.budget.lockers = 2});
+
+	does(s, lock(1));
+	does(s, lock(2));
+	fails(s, ENOLCK, lock(3));
+	does(s, lock(2));
+	stage_close(s);
+}
+
 static const struct test tests[] = {
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
 	{"fid_in_use_outlives_its_clunk", fid_in_use_outlives_its_clunk},
+	{"fids_beyond_the_budget_are_refused", fids_beyond_the_budget_are_refused},
+	{"requests_beyond_the_budget_have_to_wait", requests_beyond_the_budget_have_to_wait},
+	{"bytes_of_requests_beyond_the_budget_have_to_wait",
+	 bytes_of_requests_beyond_the_budget_have_to_wait},
+	{"attributes_beyond_the_budget_are_refused", attributes_beyond_the_budget_are_refused},
+	{"lockers_beyond_the_budget_are_refused", lockers_beyond_the_budget_are_refused},
 	{"flushed_request_is_never_answered_and_leaves_nothing",
 	 flushed_request_is_never_answered_and_leaves_nothing},
 	{"flushed_open_does_not_leave_a_file_open", flushed_open_does_not_leave_a_file_open},
