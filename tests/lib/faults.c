@@ -19,6 +19,7 @@ static volatile struct faults {
 	uint32_t read_errno;
 	uint32_t injected; /* how many faults there were */
 	uint32_t allocations;
+	uint32_t fsync_errno; /* once, as the kernel tells an error of write-behind; 0: none */
 } * faults;
 
 void *__libc_malloc(size_t size);
@@ -70,6 +71,27 @@ void *realloc(void *old, size_t size)
 }
 
 /* ---- storage ---- */
+
+static int sync_with(int fd, const char *name)
+{
+	int (*next)(int fd);
+	uint32_t error = __atomic_exchange_n(&faults->fsync_errno, 0, __ATOMIC_RELAXED);
+
+	if (error != 0)
+		return inject(error);
+	*(void **)&next = dlsym(RTLD_NEXT, name);
+	return next(fd);
+}
+
+int fsync(int fd)
+{
+	return sync_with(fd, "fsync");
+}
+
+int fdatasync(int fd)
+{
+	return sync_with(fd, "fdatasync");
+}
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {

@@ -11,9 +11,9 @@ use_faults() {
     daemon_wrapper=(env "LD_PRELOAD=$build/tests/lib/faults.so" "FAULTS=$work/faults")
 }
 
-# fault every|write|read NUMBER: see faults.c.
+# fault every|write|read|fsync NUMBER: see faults.c.
 fault() {
-    local words=(every write read)
+    local words=(every write read injected allocations fsync)
     local at=0
     until [ "${words[at]}" = "$1" ]; do
         at=$((at + 1))
@@ -72,6 +72,18 @@ test_broken_storage_is_told_to_the_guest() {
     visit 1 cat file >"$work/back" || fail "it can be read again"
     cmp "$work/data" "$work/back"
     works_again
+}
+
+# What the storage could not keep after it had taken it is told to whoever asks first, and to nobody
+# else.
+test_error_of_write_behind_is_told_to_the_guest_once() {
+    use_faults
+    daemon_start
+    fault fsync 5
+    refused "Input/output error" 1 day
+    [ "$(injected)" = 1 ] || fail "$(injected) faults"
+    works_again
+    [ "$(injected)" = 1 ] || fail "$(injected) faults"
 }
 
 # Wherever an allocation fails: a share that cannot start, a request, the daemon itself, which may
