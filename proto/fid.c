@@ -24,7 +24,7 @@ struct fid_table {
 	struct saved *saved;
 	uint32_t *bucket;
 	uint32_t fid_free, node_free;
-	uint32_t lockers, locker_end;	      /* entries in use; none is behind */
+	uint32_t lockers, locker_end; /* entries in use; none is behind */
 	struct fid_budget budget;
 	uint32_t limit;			      /* of the next two together; 0: none */
 	uint32_t pinned, open;		      /* nodes with a descriptor; fids with a file */

@@ -301,7 +301,8 @@ static void end_of_the_process_is_noted_whatever_the_store_says(void)
 	}
 }
 
-/* It has made new rings while nobody looked, and took the 4 that still stood there for an answer. */
+/* It has made new rings while nobody looked, and took the 4 that still stood there for an answer.
+ */
 static void frontend_that_shows_4_too_early_is_connected_again(void)
 {
 	struct world w = connected();
