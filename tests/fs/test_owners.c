@@ -506,7 +506,6 @@ static void files_follow_their_objects(void)
  * then finds another value than its own. */
 static int lost_by(const char *dir, int who)
 {
-	_cleanup_close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *names[] = {who == 0 ? "first" : "second", "both"};
 	struct world w = {.dir = (char *)(uintptr_t)dir};
 	struct fs_node nodes[countof(names)], sub;

@@ -19,7 +19,9 @@ mount_with_quotas() {
     mount -t "$1" -o loop,prjquota "$work/image" "$work/mount" 2>"$work/mount.err"
 }
 
-if [ "$(id -u)" = 0 ] && [ -z "${IN_UML:-}" ] && command -v linux.uml mkfs.ext4 >/dev/null; then
+# Sanitizers' runtimes do not start in there.
+if [ "$(id -u)" = 0 ] && [ -z "${IN_UML:-}" ] && ! sanitized &&
+    command -v linux.uml mkfs.ext4 >/dev/null; then
     work=$(mktemp -d)
     here=no
     ! mount_with_quotas ext4 || here=yes
