@@ -171,13 +171,14 @@ void backend_destroy(struct backend *backend)
 /* Does the frontend name other rings than those we have? */
 static bool front_replaced(struct backend *b)
 {
-	struct control_start now = b->start;
+	const struct control_start *had = &b->process.start;
+	struct control_start now = *had;
 
 	if (b->state != HANDSHAKE_CONNECTED && b->state != HANDSHAKE_STARTING &&
 	    b->state != HANDSHAKE_DROPPED)
 		return false;
-	return b->start.rings > 0 && backend_read_front(b, &now, true) == 0 &&
-	       memcmp(&now, &b->start, sizeof(now)) != 0;
+	return had->rings > 0 && backend_read_front(b, &now, true) == 0 &&
+	       memcmp(&now, had, sizeof(now)) != 0;
 }
 
 static void look(struct backend *b, struct handshake_view *view)
@@ -194,7 +195,8 @@ static void look(struct backend *b, struct handshake_view *view)
 	};
 	view->dir_gone = view->own == XenbusStateUnknown &&
 			 nodes_read(store, dir, "state", text, sizeof(text)) == -ENOENT;
-	if (view->own == XenbusStateInitialising && view->wrote != XenbusStateInitialising)
+	/* Made anew, if need be: a removal begins with another state. */
+	if (view->own == XenbusStateInitialising)
 		b->removed = false;
 	if (nodes_read_number(store, dir, "online", &online) < 0 || online == 0 ||
 	    (view->own != view->wrote && view->own >= XenbusStateClosing))
@@ -370,7 +372,12 @@ static void take_news(struct backend *b, enum process_news news, int64_t now_ms)
 
 void backend_poll(struct backend *backend, const struct pollfd fds[PROCESS_FDS], int64_t now_ms)
 {
+	bool called = backend->process.state == PROCESS_CALLING;
+
 	take_news(backend, process_poll(&backend->process, fds, now_ms), now_ms);
+	/* Who has answered may have other rings than those that the frontend names by now. */
+	if (called && backend->process.state != PROCESS_CALLING)
+		backend->dirty = true;
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -134,3 +134,16 @@ int control_recv_pid(int sock, struct control_msg *msg, pid_t *pid)
 	*pid = sender.pid;
 	return got;
 }
+
+void control_describe(struct control_hello *hello, const struct control_start *start,
+		      enum control_role role)
+{
+	*hello = (struct control_hello){
+		.domid = start->domid,
+		.devid = start->devid,
+		.role = role,
+		.rings = start->rings,
+	};
+	memcpy(hello->ref, start->ref, sizeof(hello->ref));
+	memcpy(hello->port, start->port, sizeof(hello->port));
+}

@@ -73,6 +73,10 @@ struct control_hello {
 	uint32_t domid, devid;
 	uint32_t role; /* enum control_role; a worker speaks for itself when its keeper is dead */
 	bool held;     /* nobody serves until CONTROL_SERVE */
+	/* As in its CONTROL_START: the guest may have made other rings since. */
+	uint32_t rings;
+	uint32_t ref[CONTROL_RINGS_MAX];
+	uint32_t port[CONTROL_RINGS_MAX];
 };
 
 struct control_msg {
@@ -84,6 +88,10 @@ struct control_msg {
 		char text[CONTROL_TEXT_MAX];
 	};
 };
+
+/* Says who is there, as the one that was started with `start`. */
+void control_describe(struct control_hello *hello, const struct control_start *start,
+		      enum control_role role);
 
 /* Neither of these ever blocks, whatever the socket's flags say: -EAGAIN. */
 

@@ -730,18 +730,12 @@ static void take_order(struct keeper *k)
 
 static void take_connection(struct keeper *k)
 {
-	struct control_msg msg = {
-		.type = CONTROL_HELLO,
-		.hello =
-			{
-				.domid = k->start.domid,
-				.devid = k->start.devid,
-				.role = CONTROL_KEEPER,
-				.held = k->phase == HELD || k->order == CONTROL_HOLD,
-			},
-	};
-	int fd = accept4(KEEPER_LISTEN, NULL, NULL, SOCK_CLOEXEC);
+	struct control_msg msg = {.type = CONTROL_HELLO};
+	int fd;
 
+	control_describe(&msg.hello, &k->start, CONTROL_KEEPER);
+	msg.hello.held = k->phase == HELD || k->order == CONTROL_HOLD;
+	fd = accept4(KEEPER_LISTEN, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EBADF || errno == ENOTSOCK || errno == EINVAL)) {
 		defend(k);
 	} else if (fd < 0) {

@@ -618,6 +618,12 @@ static enum process_news adopted(struct process *p, const struct control_hello *
 				 int64_t now_ms)
 {
 	p->deadline_ms = 0;
+	/* What stands in the store may be newer. Older programs do not say it. */
+	if (hello->rings > 0 && hello->rings <= CONTROL_RINGS_MAX) {
+		p->start.rings = hello->rings;
+		memcpy(p->start.ref, hello->ref, sizeof(hello->ref));
+		memcpy(p->start.port, hello->port, sizeof(hello->port));
+	}
 	identify(p, pid, hello->role == CONTROL_WORKER);
 	p->state = PROCESS_SERVING;
 	if (!p->session) {
@@ -690,14 +696,15 @@ static enum process_news all_gone(struct process *p, int64_t now_ms)
 	p->again_ms = 0;
 	peer_close(&p->now);
 	peer_close(&p->next);
-	if (!p->session) {
+	/* The one we have adopted may have handed over, to a successor of the last supervisor's:
+	 * that one goes on, or is told to end. */
+	if (!p->session && !state_dir_has_successor(p->dir, p->name)) {
 		process_abandon(p);
 		return PROCESS_HAS_ENDED;
 	}
 	p->state = PROCESS_NONE;
-	if (!p->was_ready)
+	if (p->session && !p->was_ready)
 		return PROCESS_IS_LOST;
-	/* The one we have adopted may have handed over, to a successor of the last supervisor's. */
 	p->state = PROCESS_CALLING;
 	p->killed = p->prove = false;
 	p->deadline_ms = now_ms + HELLO_PATIENCE_MS;

@@ -70,9 +70,9 @@ struct process {
 
 	enum process_state state;
 	struct process_peer now;
-	struct process_peer next; /* the successor; after it has taken over, the predecessor */
-	int handover;		  /* the predecessor's end of the socket, until it is sent; -1 */
-	struct control_start start;
+	struct process_peer next;   /* the successor; after it has taken over, the predecessor */
+	int handover;		    /* the predecessor's end of the socket, until it is sent; -1 */
+	struct control_start start; /* with the rings that are served, not the store's */
 
 	bool session;	  /* to be kept alive: false once it was stopped, or has failed */
 	bool was_ready;	  /* since the session began */

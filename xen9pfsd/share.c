@@ -190,11 +190,7 @@ static void listen_ready(struct runner_source *source, uint32_t events)
 		runner_remove(share->runner, &share->control);
 	if (dup3(socket, KEEPER_CONTROL, O_CLOEXEC) < 0)
 		return;
-	hello.hello = (struct control_hello){
-		.domid = share->start->domid,
-		.devid = share->start->devid,
-		.role = CONTROL_WORKER,
-	};
+	control_describe(&hello.hello, share->start, CONTROL_WORKER);
 	control_send(KEEPER_CONTROL, &hello, NULL, 0);
 	listen_to(share, &share->control, KEEPER_CONTROL);
 }
@@ -336,6 +332,31 @@ static void mount_export(const struct share *share)
 	cleanup_close(&root);
 }
 
+static bool has_rings(const struct arena *arena, const struct control_start *start)
+{
+	bool same = arena->rings == start->rings;
+
+	for (uint32_t i = 0; i < arena->rings && same; i++)
+		same = arena->ring[i].page_ref == start->ref[i];
+	return same;
+}
+
+/* While nobody lived, the guest may have begun anew: then the session is another kernel's. */
+static int forget_other_session(struct share *share, char *err, size_t errlen)
+{
+	if (share->start->how != CONTROL_RESTORE || share->arena->phase == ARENA_EMPTY ||
+	    has_rings(share->arena, share->start))
+		return 0;
+	log_warning("the frontend has other rings than before: its session begins anew");
+	arena_unmap(share->arena);
+	share->arena = NULL;
+	if (ftruncate(KEEPER_ARENA, 0) < 0) {
+		snprintf(err, errlen, "its memory: %s", strerror(errno));
+		return -errno;
+	}
+	return arena_map(KEEPER_ARENA, &share->arena, err, errlen);
+}
+
 /* The last that needs the host's files. */
 static int map_device(struct share *share, char *err, size_t errlen)
 {
@@ -350,6 +371,8 @@ static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 {
 	int ret = arena_map(KEEPER_ARENA, &share->arena, err, errlen);
 
+	if (ret == 0)
+		ret = forget_other_session(share, err, errlen);
 	if (ret < 0)
 		return ret;
 	if (share->arena->phase != ARENA_SERVING || share->start->how == CONTROL_RESTORE)

@@ -443,6 +443,7 @@ int process_start(struct process *p, enum control_how how, const struct control_
 		return -ENOMEM;
 	}
 	w.share = SHARE_STARTING;
+	p->start = *start;
 	p->state = PROCESS_STARTING;
 	return 0;
 }
@@ -468,7 +469,8 @@ void process_abandon(struct process *p)
 enum process_news process_adopt(struct process *p, const struct control_start *start,
 				bool announced, bool keep, int64_t now_ms)
 {
-	(void)start, (void)announced;
+	(void)announced;
+	p->start = *start;
 	switch (w.share) {
 	case SHARE_NONE:
 		return PROCESS_HAS_ENDED;

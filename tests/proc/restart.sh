@@ -207,6 +207,44 @@ test_guest_that_was_reset_meanwhile_is_served_anew() {
     nothing_left 1
 }
 
+# Its kernel is another one, with other rings, and has taken the 4 that it found for an answer.
+makes_other_rings() {
+    kill_hard "$guest"
+    touch "$work/seen-enough"
+    sim xs-write "$(front_dir 1)/ring-ref0" 4000
+}
+
+other_rings_are_asked_for() {
+    await_back 5 1
+    await "the share has let go" usage_is_zero 1
+    logged 'stopping (frontend has new rings)\|its session begins anew' || fail "nobody has noticed"
+    set_front_state 1 1
+    await_back 2 1
+    sim ls >/dev/null
+    sim detach >/dev/null
+    nothing_left 1
+}
+
+test_guest_with_other_rings_is_not_served_at_the_old_ones() {
+    daemon_start
+    connect
+    kill_hard "$daemon_pid"
+    makes_other_rings
+    daemon_again
+    other_rings_are_asked_for
+}
+
+test_session_is_not_restored_to_other_rings() {
+    daemon_start
+    connect
+    kill_hard "$daemon_pid"
+    kill -KILL -- "-$keeper"
+    makes_other_rings
+    daemon_again
+    other_rings_are_asked_for
+    logged 'its session begins anew' || fail "the old session was restored"
+}
+
 removed_meanwhile() { # KIND REMOVAL
     daemon_start
     sim --kind "$1" --path "$share" attach --wait

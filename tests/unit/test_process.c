@@ -849,6 +849,29 @@ static void keeper_that_hands_over_after_its_hello_is_followed_to_the_successor(
 	bench_close(&b);
 }
 
+static void successor_of_a_keeper_that_is_to_end_ends_too(void)
+{
+	enum process_news news;
+	struct bench b;
+	pid_t successor;
+
+	bench_open(&b);
+	script("late", "serve");
+	serve(&b);
+	CU_ASSERT_EQUAL_FATAL(process_move(&b.process, -1, now(&b)), 0);
+	pump(&b, PROCESS_MOVING);
+	successor = b.process.next.pid;
+	bench_forget(&b);
+	news = adopt(&b, true, false);
+	if (news == PROCESS_NO_NEWS)
+		news = pump(&b, NEWS);
+	CU_ASSERT_EQUAL(news, PROCESS_HAS_ENDED);
+	waitpid(successor, NULL, 0);
+	CU_ASSERT(kill(successor, 0) < 0);
+	CU_ASSERT_EQUAL(files(&b), 0);
+	bench_close(&b);
+}
+
 #define TEST(name)                                                                                 \
 	{                                                                                          \
 #name, name                                                                        \
@@ -881,6 +904,7 @@ static const struct test tests[] = {
 	TEST(who_does_not_answer_is_found_by_the_arena_and_killed),
 	TEST(successor_is_found_by_its_own_socket),
 	TEST(keeper_that_hands_over_after_its_hello_is_followed_to_the_successor),
+	TEST(successor_of_a_keeper_that_is_to_end_ends_too),
 };
 
 int main(int argc, char **argv)
