@@ -1,10 +1,11 @@
 #!/bin/bash
-# The models of a request whose process is killed (requests.pml) and of indices and events
-# (rings.pml) hold in all their states, and each mistake that can be built into them is found. Needs
-# spin and a C compiler; about three and a half minutes.
+# The models of a request whose process is killed (requests.pml), of indices and events (rings.pml)
+# and of a device that connects and closes (handshake.pml) hold in all their states, and each mistake
+# that can be built into them is found. Needs spin and a C compiler; some minutes.
 set -euo pipefail
 models=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 model=$models/requests.pml
+code='' # that the model calls
 command -v spin >/dev/null || {
     echo "skipped: spin is not here"
     exit 77
@@ -23,7 +24,7 @@ die() {
 search() {
     # shellcheck disable=SC2086
     {
-        spin -a $1 "$model" && ${CC:-gcc} -w -O2 -DCOLLAPSE $2 -o pan pan.c &&
+        spin -a $1 "$model" && ${CC:-gcc} -w -O2 -DCOLLAPSE $2 -o pan pan.c $code &&
             ./pan -m100000 $3
     } >out 2>&1 || die "$*"
 }
@@ -59,3 +60,22 @@ search '' -DSAFETY -w22
 holds 'two rings'
 search -DOUT_SIZE=2 -DSAFETY -w22
 holds 'two rings, room for two requests'
+
+# What is called is what the daemon calls.
+model=$models/handshake.pml
+code="-I$models/../.. $models/../../xenbus/handshake.c"
+for name in NO_STOP OVERWRITE SAME_DEVICE STAYS_REMOVED; do
+    mistake $name '-DCRASHES=0 -DMOVES=1 -DREMOVALS=1'
+done
+for name in LOOK_FIRST FOUR_STAYS NO_CALL BLIND_CALL BLIND_RESTORE \
+    LEFT_STARTING; do
+    mistake $name '-DCRASHES=1 -DMOVES=1 -DREMOVALS=0'
+done
+mistake CLOSED_STAYS '-DCRASHES=1 -DMOVES=2 -DREMOVALS=0'
+mistake NOT_AGAIN '-DCRASHES=2 -DMOVES=1 -DREMOVALS=0'
+search '-DCRASHES=0 -DMOVES=1 -DREMOVALS=1' -DSAFETY -w24
+holds 'a guest and a toolstack that do what they like'
+search '-DCRASHES=1 -DMOVES=0 -DREMOVALS=1' -DSAFETY -w24
+holds 'a device that is removed, one kill'
+search '-DCRASHES=2 -DMOVES=1 -DREMOVALS=0' -DSAFETY -w24
+holds 'a guest that goes, two kills'
