@@ -11,7 +11,8 @@ usage() {
     cat <<'TEXT'
 usage: ./dev fuzz [TARGET [MINUTES]]   hunt, in one target or in each (1 minute)
        ./dev fuzz TARGET FILE          run one input, and tell what is going on in it
-       ./dev fuzz --coverage           which lines the inputs reach that have been found
+       ./dev fuzz --coverage [SUITE...]  which lines the inputs reach that have been found,
+                                       and the tests of these suites (./dev check --help)
        ./dev fuzz --list               the targets
 TEXT
 }
@@ -39,27 +40,63 @@ hunt() { # TARGET MINUTES
     echo "$1: $(grep '^Done' "$out"), $(find "$corpus/$1" -type f | wc -l) inputs kept"
 }
 
+# What the inputs reach, and what they and the tests reach that ./dev has run before: their profiles
+# are in build-coverage/profiles. Left out is what runs on real Xen alone.
 coverage() {
-    local program=$top/build-coverage/tests/fuzz/fuzz target
-    rm -f "$scratch"/*.profraw
+    local build=$top/build-coverage target
+    local profiles=$build/profiles objects=() program
+    mkdir -p "$profiles"
+    rm -f "$profiles"/fuzz-*
     for target in $(list | cut -d ' ' -f 1); do
         mkdir -p "$corpus/$target"
-        LLVM_PROFILE_FILE=$scratch/$target.profraw FUZZ_TARGET=$target "$program" \
-            -print_funcs=0 -runs=0 -max_len=1024 "$corpus/$target" "$seeds/$target" \
-            >"$scratch/$target.out" 2>&1 || { cat "$scratch/$target.out"; exit 1; }
+        LLVM_PROFILE_FILE=$profiles/fuzz-$target.profraw FUZZ_TARGET=$target \
+            "$build/tests/fuzz/fuzz" -print_funcs=0 -runs=0 -max_len=4096 \
+            "$corpus/$target" "$seeds/$target" >"$scratch/$target.out" 2>&1 ||
+            { cat "$scratch/$target.out"; exit 1; }
     done
-    llvm-profdata merge -o "$scratch/all" "$scratch"/*.profraw
-    cd "$top/build-coverage"
-    llvm-cov report "$program" "-instr-profile=$scratch/all" \
-        -ignore-filename-regex='/(tests|common)/' "${@}" |
-        awk '/^Filename|^TOTAL|\.c / { print $1, $(NF - 5), $(NF - 4), $(NF - 3) }' |
-        column -t
+    for program in tools/xen9pfs-serve tools/xen9pfs-sim xen9pfsd/xen9pfsd tests/unit/test_client; do
+        [ ! -e "$build/$program" ] || objects+=("-object=$build/$program")
+    done
+    llvm-profdata merge -o "$scratch/inputs" "$profiles"/fuzz-*.profraw
+    llvm-profdata merge -o "$scratch/all" "$profiles"/*.profraw
+    cd "$build"
+    llvm_cov() { # VERB PROFILE
+        llvm-cov "$1" "$build/tests/fuzz/fuzz" "${objects[@]}" "-instr-profile=$2" \
+            -ignore-filename-regex='/(tests|common|tools|fs)/|_xen\.c|\.h$' 2>"$scratch/complaints"
+    }
+    llvm_cov show "$scratch/all" |
+        awk '/^[\/].*:$/ { file = $0 } /^ *[0-9]+\| +0\|/ { if (file) print file; file = ""; print }' \
+            >uncovered
+    { llvm_cov report "$scratch/inputs"; llvm_cov report "$scratch/all"; } | awk '
+        function part(lines, missed) { return sprintf("%.1f %%", 100 * (lines - missed) / lines) }
+        $1 ~ /\.c$/ {
+            parts = split($1, part_of, "/")
+            dir = part_of[parts - 1]
+            file = dir "/" part_of[parts]
+            lines = $8; missed = $9
+            if (!(file in first)) {
+                order[n++] = file; first[file] = missed; total[file] = lines
+                dirs[dir] += lines; dir_first[dir] += missed
+            } else {
+                second[file] = missed; dir_second[dir] += missed
+            }
+        }
+        END {
+            print "file\tlines\tinputs\twith the tests"
+            for (i = 0; i < n; i++) {
+                f = order[i]
+                print f "\t" total[f] "\t" part(total[f], first[f]) "\t" part(total[f], second[f])
+            }
+            for (d in dirs)
+                print d "/\t" dirs[d] "\t" part(dirs[d], dir_first[d]) "\t" part(dirs[d], dir_second[d])
+        }' | column -t -s "$(printf '\t')" | { read -r head; echo "$head"; sort; }
+    echo "lines that nothing reaches: $build/uncovered"
 }
 
 case ${1:-} in
 --help) usage ;;
 --list) list ;;
---coverage) coverage "${@:2}" ;;
+--coverage) coverage ;;
 '')
     status=0
     for target in $(list | cut -d ' ' -f 1); do
