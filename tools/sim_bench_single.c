@@ -74,11 +74,13 @@ static int run_files(struct sim_call *call)
 struct ball {
 	int to_server, to_client, set;
 	bool polling; /* the server looks at `word` all the time instead of sleeping */
+	struct bench_direct *direct; /* and reads before it answers; or NULL */
 	atomic_uint *word;
 };
 
 static void serve_ball(const struct ball *ball)
 {
+	const struct bench_work *read = bench_row_find("read4k")->work;
 	struct epoll_event event;
 	unsigned seen = 0;
 	eventfd_t events;
@@ -92,6 +94,8 @@ static void serve_ball(const struct ball *ball)
 			epoll_wait(ball->set, &event, 1, -1);
 			eventfd_read(ball->to_server, &events);
 		}
+		if (ball->direct != NULL && read->direct(ball->direct) < 0)
+			_exit(1);
 		eventfd_write(ball->to_client, 1);
 	}
 }
@@ -123,9 +127,10 @@ static int open_ball(struct ball *ball)
 	return 0;
 }
 
-static int measure_wake(bool polling, uint64_t ms, struct bench_times *times)
+static int measure_wake(bool polling, struct bench_direct *direct, uint64_t ms,
+			struct bench_times *times)
 {
-	struct ball ball = {.polling = polling};
+	struct ball ball = {.polling = polling, .direct = direct};
 	int result = open_ball(&ball);
 	int64_t end;
 	pid_t pid;
@@ -154,21 +159,39 @@ static int measure_wake(bool polling, uint64_t ms, struct bench_times *times)
 	return 0;
 }
 
-static int run_wake(struct sim_call *call)
+static int measure_wake_and_read(const char *path, uint64_t ms, struct bench_times *times)
 {
-	static struct bench_times asleep, polling;
-	bool bad = false;
-	uint64_t ms = sim_option(call, 't', 500, &bad);
-	int result = bad ? -EINVAL : measure_wake(false, ms, &asleep);
+	struct bench_direct direct;
+	int result = bench_direct_open(path, BENCH_SMALL, &direct);
 
 	if (result == 0)
-		result = measure_wake(true, ms, &polling);
+		result = measure_wake(true, &direct, ms, times);
+	bench_direct_close(&direct);
+	return result;
+}
+
+static int run_wake(struct sim_call *call)
+{
+	static struct bench_times asleep, polling, reading;
+	const char *path = call->option['D'];
+	bool bad = false;
+	uint64_t ms = sim_option(call, 't', 500, &bad);
+	int result = bad ? -EINVAL : measure_wake(false, NULL, ms, &asleep);
+
+	if (result == 0)
+		result = measure_wake(true, NULL, ms, &polling);
+	if (result == 0 && path != NULL)
+		result = measure_wake_and_read(path, ms, &reading);
 	if (result != 0)
 		return sim_fail(call, result, "waking");
 	printf("{\"row\": \"wake\", \"p50_us\": %.2f, \"p99_us\": %.2f, \"polling_p50_us\": %.2f, "
-	       "\"polling_p99_us\": %.2f}\n",
+	       "\"polling_p99_us\": %.2f",
 	       bench_times_us(&asleep, 0.5), bench_times_us(&asleep, 0.99),
 	       bench_times_us(&polling, 0.5), bench_times_us(&polling, 0.99));
+	if (path != NULL)
+		printf(", \"reading_p50_us\": %.2f, \"reading_p99_us\": %.2f",
+		       bench_times_us(&reading, 0.5), bench_times_us(&reading, 0.99));
+	printf("}\n");
 	return 0;
 }
 
@@ -375,6 +398,10 @@ static int run_fids(struct sim_call *call)
 	{                                                                                          \
 		"time", 't', "MS", 0, "how long", 0                                                \
 	}
+#define DIRECT                                                                                     \
+	{                                                                                          \
+		"direct", 'D', "DIR", 0, "where the files are: also with a read there", 0          \
+	}
 #define SERVER                                                                                     \
 	{                                                                                          \
 		"server", 'P', "PID", 0, "whose processes are watched", 0                          \
@@ -388,15 +415,16 @@ static int run_fids(struct sim_call *call)
 		NULL, 0, NULL, 0, NULL, 0                                                          \
 	}
 
-static const struct argp_option wake_options[] = {TIME, END}, connect_options[] = {COUNT, END},
+static const struct argp_option wake_options[] = {TIME, DIRECT, END},
+				connect_options[] = {COUNT, END},
 				idle_options[] = {TIME, SERVER, END},
 				fids_options[] = {COUNT, SERVER, END};
 
 const struct sim_verb sim_bench_single_verbs[] = {
 	{"bench-files", "DIR", "make the files that bench wants", SIM_NEEDS_NOTHING, 1, 1, NULL,
 	 run_files},
-	{"bench-wake", "[--time MS]", "measure a bare wake-up", SIM_NEEDS_NOTHING, 0, 0,
-	 wake_options, run_wake},
+	{"bench-wake", "[--time MS] [--direct DIR]", "measure a bare wake-up", SIM_NEEDS_NOTHING, 0,
+	 0, wake_options, run_wake},
 	{"bench-connect", "[--count N]", "measure connecting a device", SIM_NEEDS_STORE, 0, 0,
 	 connect_options, run_connect},
 	{"bench-idle", "--server PID", "measure a mounted share that is not used", SIM_NEEDS_GUEST,

@@ -56,7 +56,9 @@ test_slow_storage_is_waited_for() {
 
 test_single_figures_are_told() {
     daemon_start
-    sim bench-wake --time 20 >"$work/wake"
+    sim bench-files "$share"
+    sim bench-wake --time 20 --direct "$share/bench" >"$work/wake"
+    is_more "$(figure reading_p50_us "$work/wake")" 0 || fail "$(cat "$work/wake")"
     is_more "$(figure polling_p50_us "$work/wake")" 0 || fail "$(cat "$work/wake")"
     visit 1 bench-idle --time 100 --server "$daemon_pid" >"$work/idle"
     grep -q '"wakeups_s": ' "$work/idle" || fail "$(cat "$work/idle")"

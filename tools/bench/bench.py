@@ -169,7 +169,8 @@ class Run:
     def rounds(self, servers, rows):
         """Every row on every server, by turns; who comes first changes."""
         for number in range(self.profile["rounds"]):
-            self.sample(None, ["bench-wake", "--time", str(self.profile["ms"])], number)
+            self.sample(None, ["bench-wake", "--time", str(self.profile["ms"]), "--direct",
+                               os.path.join(self.export, "bench")], number)
             for row in rows:
                 for i in range(len(servers)):
                     server = servers[(i + number) % len(servers)]
