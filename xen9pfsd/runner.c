@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,13 +27,13 @@
 #include "xen9pfsd/polling.h"
 
 #define NS_PER_MS 1000000LL
-#define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
-#define EVENTS 16			 /* taken from epoll at once, */
-#define EVENTS_ROUNDS 8			 /* in so many rounds when there is other work */
-#define LOOKS 8				 /* for work, between looks at the clock */
-#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two such among so many: the storage is slow now, */
-#define SLOW_AMONG 8			 /* (one may be a busy processor's fault) */
-#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* so asks go to the pool for so long */
+#define ROUND_ASKS 16		    /* inline, before the replies of a round go out */
+#define EVENTS 16		    /* taken from epoll at once, */
+#define EVENTS_ROUNDS 8		    /* in so many rounds when there is other work */
+#define LOOKS 8			    /* for work, between looks at the clock */
+#define SLOW_ASK_NS (1 * NS_PER_MS) /* after such a one so many are watched: */
+#define SLOW_AMONG 8		    /* if another was as slow, and slept, the storage is slow */
+#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* now, so asks go to the pool for so long */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
@@ -63,9 +64,9 @@ struct runner {
 	struct runner_poller *poller; /* or NULL */
 	bool patient;		      /* as runner_set_poller() has it */
 	struct polling polling;
-	unsigned rounds;	/* without a look at the events */
-	int64_t slow_until[2];	/* [1]: of asks that try not to sleep */
-	unsigned since_slow[2]; /* so many asks were quick since a slow one */
+	unsigned rounds;       /* without a look at the events */
+	int64_t slow_until[2]; /* [1]: of asks that try not to sleep */
+	unsigned watched[2];   /* so many asks are, from here on */
 	bool stop;
 
 	/* Shared, under `lock`. */
@@ -353,15 +354,26 @@ static bool quick(const struct runner *r, const struct req *req, int64_t now)
 	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
 }
 
-static void note_time(struct runner *r, bool tries, int64_t began, int64_t now)
+/* How often the thread has slept; having to wait for a processor does not count. */
+static long count_sleeps(void)
 {
-	if (now - began <= SLOW_ASK_NS) {
-		r->since_slow[tries]++;
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_nvcsw;
+}
+
+/* `sleeps`: as many as before the ask, if it is watched. */
+static void note_time(struct runner *r, bool tries, long sleeps, int64_t began, int64_t now)
+{
+	bool watched = r->watched[tries] > 0;
+
+	if (watched)
+		r->watched[tries]--;
+	if (now - began <= SLOW_ASK_NS)
 		return;
-	}
-	if (r->since_slow[tries] < SLOW_AMONG)
+	r->watched[tries] = SLOW_AMONG;
+	if (watched && count_sleeps() > sleeps)
 		r->slow_until[tries] = now + SLOW_PERIOD_NS;
-	r->since_slow[tries] = 0;
 }
 
 /* The ask has given back what it had of its lane, and others may go on there. */
@@ -378,6 +390,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	uint64_t turn = atomic_load(&r->turn) + 1;
 	int64_t began = *now;
 	bool tries = (req->op->flags & OP_TRIES) != 0, answered, kept;
+	long sleeps = r->watched[tries] > 0 ? count_sleeps() : 0;
 
 	atomic_store(&r->ask_began, began);
 	atomic_store(&r->turn, turn);
@@ -395,7 +408,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 		return false;
 	}
 	*now = now_ns();
-	note_time(r, tries, began, *now);
+	note_time(r, tries, sleeps, began, *now);
 	return true;
 }
 

@@ -433,6 +433,7 @@ static const int allowed[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(getpid),
 	SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage),
 	SCMP_SYS(gettid),
 	SCMP_SYS(restart_syscall),
 	SCMP_SYS(rseq),
