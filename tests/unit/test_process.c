@@ -866,8 +866,7 @@ static void successor_of_a_keeper_that_is_to_end_ends_too(void)
 	if (news == PROCESS_NO_NEWS)
 		news = pump(&b, NEWS);
 	CU_ASSERT_EQUAL(news, PROCESS_HAS_ENDED);
-	waitpid(successor, NULL, 0);
-	CU_ASSERT(kill(successor, 0) < 0);
+	await_end(successor);
 	CU_ASSERT_EQUAL(files(&b), 0);
 	bench_close(&b);
 }
