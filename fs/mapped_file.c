@@ -14,8 +14,8 @@
  * locked, so that one changes attributes in a directory at a time, and keeps what others have.
  *
  * An object's attributes take finding its name first, and five more system calls with their
- * closing: this is the slow model. Of an object that has no name any more they are remembered; not
- * beyond the death of the process.
+ * closing: this is the slow model. Of an object whose name is gone they are remembered; not beyond
+ * the death of the process. If it has other names, it still shares their file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,21 +33,37 @@
 #define ROOT_META ".virtfs_metadata_root"
 #define META_NEW META /* in META: a file that is being written */
 #define META_SIZE 512 /* of which four lines take 100 */
-#define GHOSTS 256
+#define GHOST_SETS 512
+#define GHOST_WAYS 8
+#define HEIRS 64
 
 #define SERVER ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
 
-/* An object that has lost a name. */
-struct ghost {
+/* Which object, as long as the host has it: a number may be given again. */
+struct object {
 	uint64_t path; /* 0: none */
+	struct fs_time btime;
+};
+
+/* One that has lost a name, by which somebody may still have it open. */
+struct ghost {
+	struct object object;
 	struct mapped_attr attr;
+};
+
+/* The file of such an object's other names. */
+struct heir {
+	struct object object;
+	struct fs_node file;
 };
 
 struct mapped_file {
 	struct mapped mapped;
 	pthread_mutex_t lock; /* of all files, and what follows */
-	struct ghost ghosts[GHOSTS];
+	struct ghost ghosts[GHOST_SETS][GHOST_WAYS];
 	unsigned next_ghost;
+	struct heir heirs[HEIRS];
+	unsigned next_heir;
 };
 
 static struct mapped_file *file_of(struct fs *fs)
@@ -79,6 +95,7 @@ struct meta {
 	struct fs_node home; /* where the file is; FS_NO_NODE: there is no such directory yet */
 	char name[FS_NAME_MAX + 1];
 	bool root;
+	bool shared; /* somebody has the file who does not know this name */
 };
 
 static void meta_end(struct meta *meta)
@@ -98,6 +115,7 @@ static int meta_at(struct meta *meta, struct fs *below, struct fs_node dir, cons
 	meta->below = below;
 	meta->dir = FS_NO_NODE;
 	meta->root = false;
+	meta->shared = false;
 	strcpy(meta->name, name);
 	if (ret == 0 && !S_ISDIR(meta->home.type))
 		ret = -ENOTDIR;
@@ -202,32 +220,38 @@ static size_t format(const struct mapped_attr *attr, char text[META_SIZE])
 	return length;
 }
 
-/* No file is as good as an empty one. */
-static int meta_read(const struct meta *meta, struct mapped_attr *attr)
+static int get_text(struct fs *below, struct fs_node node, struct mapped_attr *attr)
 {
 	char text[META_SIZE + 1];
-	struct fs_node node;
-	struct fs_attr found;
 	struct fs_file file;
 	ssize_t n;
-	int ret;
+	int ret = fs_open(below, node, O_RDONLY, &file);
 
-	if (meta->home.id < 0)
-		return 0;
-	ret = fs_walk(meta->below, meta->home, meta->name, &node, &found);
-	if (ret)
-		return ret == -ENOENT ? 0 : ret;
-	ret = fs_open(meta->below, node, O_RDONLY, &file);
-	fs_forget(meta->below, node);
 	if (ret)
 		return ret;
-	n = fs_read(meta->below, file, text, META_SIZE, 0, false);
-	fs_close(meta->below, file);
+	n = fs_read(below, file, text, META_SIZE, 0, false);
+	fs_close(below, file);
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
 	parse(text, attr);
 	return 0;
+}
+
+/* No file is as good as an empty one. */
+static int meta_read(const struct meta *meta, struct mapped_attr *attr)
+{
+	struct fs_node node;
+	struct fs_attr found;
+	int ret;
+
+	if (meta->home.id < 0)
+		return 0;
+	ret = fs_walk(meta->below, meta->home, meta->name, &node, &found);
+	if (ret == 0)
+		ret = get_text(meta->below, node, attr);
+	fs_forget(meta->below, node);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static int put_text(struct fs *below, struct fs_file file, const char *text, size_t length)
@@ -257,11 +281,12 @@ enum change {
 	COMPLETE, /* it, and what it does not tell */
 };
 
-static int meta_changed(const struct meta *meta, enum change change, const struct mapped_attr *attr,
-			struct mapped_attr *all)
+/* FS_NO_NODE: there is no file yet. */
+static int meta_changed(struct fs *below, struct fs_node node, enum change change,
+			const struct mapped_attr *attr, struct mapped_attr *all)
 {
 	struct mapped_attr now = {.has = 0};
-	int ret = change == REPLACE ? 0 : meta_read(meta, &now);
+	int ret = change == REPLACE || node.id < 0 ? 0 : get_text(below, node, &now);
 
 	*all = change == COMPLETE ? *attr : now;
 	merge(all, change == COMPLETE ? &now : attr);
@@ -279,7 +304,7 @@ static void meta_lock(struct fs *below, struct fs_file file)
 		fs_lock_wait(below, file, &whole, &wait);
 }
 
-/* Of several names: what is too long becomes empty lines first, and is cut off then; so whoever
+/* In its place: what is too long becomes empty lines first, and is cut off then; so whoever
  * comes in between reads nothing old. */
 static int meta_write_over(struct fs *below, struct fs_node node, struct fs_file file,
 			   const struct mapped_attr *attr)
@@ -305,20 +330,20 @@ static int meta_write_over(struct fs *below, struct fs_node node, struct fs_file
 }
 
 /* Its other names may be in other directories, whose changes this lock keeps away. */
-static int meta_change_shared(const struct meta *meta, struct fs_node node, enum change change,
+static int meta_change_shared(struct fs *below, struct fs_node node, enum change change,
 			      const struct mapped_attr *attr)
 {
 	struct mapped_attr all;
 	struct fs_file file;
-	int ret = fs_open(meta->below, node, O_WRONLY, &file);
+	int ret = fs_open(below, node, O_WRONLY, &file);
 
 	if (ret)
 		return ret;
-	meta_lock(meta->below, file);
-	ret = meta_changed(meta, change, attr, &all);
+	meta_lock(below, file);
+	ret = meta_changed(below, node, change, attr, &all);
 	if (ret == 0)
-		ret = meta_write_over(meta->below, node, file, &all);
-	fs_close(meta->below, file);
+		ret = meta_write_over(below, node, file, &all);
+	fs_close(below, file);
 	return ret;
 }
 
@@ -364,14 +389,14 @@ static bool meta_replace(const struct meta *meta, struct fs_node home, struct fs
 	char text[META_SIZE];
 
 	*ret = fs_walk(meta->below, meta->home, meta->name, &old, &found);
-	if (*ret == 0 && S_ISREG(found.mode) && found.nlink > 1) {
-		*ret = meta_change_shared(meta, old, change, attr);
+	if (*ret == 0 && S_ISREG(found.mode) && (found.nlink > 1 || meta->shared)) {
+		*ret = meta_change_shared(meta->below, old, change, attr);
 		fs_forget(meta->below, old);
 		return false;
 	}
-	fs_forget(meta->below, old);
 	if (*ret == 0 || *ret == -ENOENT)
-		*ret = meta_changed(meta, change, attr, &all);
+		*ret = meta_changed(meta->below, old, change, attr, &all);
+	fs_forget(meta->below, old);
 	if (*ret == 0)
 		*ret = put_text(meta->below, draft, text, format(&all, text));
 	CRASH_POINT();
@@ -407,25 +432,95 @@ static int meta_change(struct meta *meta, struct fs_node dir, enum change change
 
 /* ---- the store ---- */
 
-static struct ghost *find_ghost(struct mapped_file *f, uint64_t path)
+static struct object object_of(const struct fs_attr *host)
 {
-	for (unsigned i = 0; i < GHOSTS; i++) {
-		if (f->ghosts[i].path == path)
-			return &f->ghosts[i];
+	struct object object = {.path = host->path};
+
+	if (host->has_btime)
+		object.btime = host->btime;
+	return object;
+}
+
+static bool is_object(const struct object *object, const struct fs_attr *host)
+{
+	const struct object other = object_of(host);
+
+	return object->path == other.path && object->btime.sec == other.btime.sec &&
+	       object->btime.nsec == other.btime.nsec;
+}
+
+static struct ghost *ghost_set(struct mapped_file *f, const struct fs_attr *host)
+{
+	return f->ghosts[(host->path * 0x9e3779b97f4a7c15U >> 32) % GHOST_SETS];
+}
+
+static struct ghost *find_ghost(struct mapped_file *f, const struct fs_attr *host)
+{
+	struct ghost *set = ghost_set(f, host);
+
+	for (unsigned i = 0; i < GHOST_WAYS; i++) {
+		if (is_object(&set[i].object, host))
+			return &set[i];
 	}
 	return NULL;
 }
 
-/* `always`: also of an object that is none yet. */
-static void haunt(struct mapped_file *f, uint64_t path, const struct mapped_attr *attr, bool always)
+static struct ghost *free_ghost(struct mapped_file *f, const struct fs_attr *host)
 {
-	struct ghost *ghost = find_ghost(f, path);
+	struct ghost *set = ghost_set(f, host);
+
+	for (unsigned i = 0; i < GHOST_WAYS; i++) {
+		if (set[i].object.path == 0)
+			return &set[i];
+	}
+	return &set[f->next_ghost++ % GHOST_WAYS];
+}
+
+static struct heir *find_heir(struct mapped_file *f, const struct fs_attr *host)
+{
+	for (unsigned i = 0; i < HEIRS; i++) {
+		if (is_object(&f->heirs[i].object, host))
+			return &f->heirs[i];
+	}
+	return NULL;
+}
+
+/* The file of its other names, unless another process has replaced it or they are gone, too. */
+static bool living_heir(struct mapped_file *f, const struct fs_attr *host, struct fs_node *file)
+{
+	const struct heir *heir = find_heir(f, host);
+	struct fs_attr found;
+
+	if (!heir || fs_getattr(layer_below(&f->mapped.layer.fs), heir->file, &found) != 0 ||
+	    found.nlink == 0)
+		return false;
+	*file = heir->file;
+	return true;
+}
+
+/* Takes `file`. */
+static void inherit(struct mapped_file *f, const struct fs_attr *host, struct fs_node file)
+{
+	struct heir *heir = find_heir(f, host);
+
+	if (!heir)
+		heir = &f->heirs[f->next_heir++ % HEIRS];
+	if (heir->object.path)
+		fs_forget(layer_below(&f->mapped.layer.fs), heir->file);
+	*heir = (struct heir){.object = object_of(host), .file = file};
+}
+
+/* `always`: also of an object that is none yet. */
+static void haunt(struct mapped_file *f, const struct fs_attr *host, const struct mapped_attr *attr,
+		  bool always)
+{
+	struct ghost *ghost = find_ghost(f, host);
 
 	if (!ghost && !always)
 		return;
 	if (!ghost) {
-		ghost = &f->ghosts[f->next_ghost++ % GHOSTS];
-		*ghost = (struct ghost){.path = path};
+		ghost = free_ghost(f, host);
+		*ghost = (struct ghost){.object = object_of(host)};
 	}
 	merge(&ghost->attr, attr);
 }
@@ -440,40 +535,60 @@ static void hide_link(struct mapped *m, const struct mapped_at *at, struct fs_at
 		host->nlink--;
 }
 
+/* Of an object whose name is gone. */
+static int load_nameless(struct mapped_file *f, const struct fs_attr *host,
+			 struct mapped_attr *attr)
+{
+	const struct ghost *ghost;
+	struct fs_node file;
+	HOLD(&f->mapped.layer.fs);
+
+	if (living_heir(f, host, &file))
+		return get_text(layer_below(&f->mapped.layer.fs), file, attr);
+	ghost = find_ghost(f, host);
+	if (ghost)
+		*attr = ghost->attr;
+	return 0;
+}
+
 static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_attr *host,
 		     struct mapped_attr *attr)
 {
-	struct mapped_file *f = file_of(&m->layer.fs);
 	_meta_ struct meta meta;
-	struct ghost *ghost;
 	int ret = meta_find(&meta, m, at);
 
 	hide_link(m, at, host);
-	if (ret != -ENOENT)
-		return ret ? ret : meta_read(&meta, attr);
-	pthread_mutex_lock(&f->lock);
-	ghost = find_ghost(f, host->path);
-	if (ghost)
-		*attr = ghost->attr;
-	pthread_mutex_unlock(&f->lock);
-	return 0;
+	if (ret == -ENOENT)
+		return load_nameless(file_of(&m->layer.fs), host, attr);
+	return ret ? ret : meta_read(&meta, attr);
+}
+
+/* Its other names are to see it, too. */
+static int save_nameless(struct mapped_file *f, const struct fs_attr *host,
+			 const struct mapped_attr *attr)
+{
+	struct fs_node file;
+
+	if (!living_heir(f, host, &file))
+		return 0;
+	return meta_change_shared(layer_below(&f->mapped.layer.fs), file, MERGE, attr);
 }
 
 /* With the lock held. */
 static int file_save_held(struct mapped *m, const struct mapped_at *at,
 			  const struct mapped_attr *attr)
 {
+	struct mapped_file *f = file_of(&m->layer.fs);
 	_meta_ struct meta meta;
 	struct fs_attr host;
 	int ret = fs_getattr(layer_below(&m->layer.fs), at->node, &host);
 	int found = meta_find(&meta, m, at);
 
 	if (ret == 0)
-		haunt(file_of(&m->layer.fs), host.path, attr, found == -ENOENT);
-	if (ret == 0)
-		ret = found == -ENOENT ? 0 : found;
+		haunt(f, &host, attr, found == -ENOENT);
 	if (ret || found)
-		return ret;
+		return ret ? ret : found == -ENOENT ? save_nameless(f, &host, attr) : found;
+	meta.shared = find_heir(f, &host) != NULL;
 	/* Of a new object all is said; there may be a dead one's file. */
 	if (at->name)
 		return meta_change(&meta, at->dir, REPLACE, attr);
@@ -506,6 +621,7 @@ static int ensure(struct fs *fs, struct fs_node dir, const char *name)
 	if (ret)
 		return ret;
 	attr = (struct mapped_attr){.has = MAPPED_MODE, .mode = host.mode};
+	meta.shared = find_heir(file_of(fs), &host) != NULL;
 	ret = meta_change(&meta, dir, COMPLETE, &attr);
 	fs_forget(meta.below, at.node);
 	return ret;
@@ -537,28 +653,45 @@ static int move(struct fs *fs, struct fs_node olddir, const char *oldname, struc
 	return ret;
 }
 
-/* The new name's file is the old one's, by one more name. */
-static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+/* A further name for `file`, which is of `name` in `dir` then. */
+static int share_file(struct fs *below, struct fs_node file, struct fs_node dir, const char *name)
 {
-	struct fs *below = layer_below(fs);
-	struct fs_node home = FS_NO_NODE, file = FS_NO_NODE;
-	_meta_ struct meta from;
+	struct fs_node home = FS_NO_NODE;
 	struct fs_attr attr, there;
-	int ret = meta_of(&from, below, node);
+	int ret = fs_getattr(below, file, &attr);
 
-	if (ret == 0 && from.home.id < 0)
-		ret = -ENOENT;
-	if (ret == 0)
-		ret = fs_walk(below, from.home, from.name, &file, &attr);
 	if (ret == 0)
 		ret = meta_home(below, dir, &home);
 	if (ret == 0 && fs_lookup(below, home, name, &there) == 0 && there.path != attr.path)
 		ret = fs_unlink(below, home, name, false, NULL);
 	if (ret == 0)
 		ret = fs_link(below, file, home, name, NULL);
-	fs_forget(below, file);
 	fs_forget(below, home);
 	return ret == -EEXIST || ret == -ENOENT ? 0 : ret;
+}
+
+/* The new name's file is that of the object's other names. */
+static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
+	struct fs *below = layer_below(fs);
+	struct fs_node file = FS_NO_NODE;
+	_meta_ struct meta from;
+	struct fs_attr attr;
+	int ret = meta_of(&from, below, node);
+
+	if (ret == -ENOENT) {
+		ret = fs_getattr(below, node, &attr);
+		if (ret == 0 && living_heir(file_of(fs), &attr, &file))
+			ret = share_file(below, file, dir, name);
+		return ret;
+	}
+	if (ret || from.home.id < 0)
+		return ret;
+	ret = fs_walk(below, from.home, from.name, &file, &attr);
+	if (ret == 0)
+		ret = share_file(below, file, dir, name);
+	fs_forget(below, file);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static bool count_others(void *arg, const struct fs_dirent *entry)
@@ -686,78 +819,126 @@ static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, con
 	if (is_meta(name))
 		return -EINVAL;
 	ret = fs_parent(below, node, &olddir, oldname);
-	if (ret == 0)
+	if (ret == 0) {
 		ret = ensure(fs, olddir, oldname);
-	fs_forget(below, olddir);
+		fs_forget(below, olddir);
+	} else if (ret == -ENOENT) {
+		ret = 0; /* it may have other names */
+	}
 	if (ret == 0)
 		ret = fs_link(below, node, dir, name, NULL);
 	CRASH_POINT();
 	return ret ? ret : share(fs, node, dir, name);
 }
 
-/* What stands at the new name and is to be replaced, if it is a directory as the old one. */
-static int clear_victim(struct fs *fs, const struct fs_attr *old, struct fs_node dir,
-			const char *name)
-{
+/* An object that is to lose a name, with what has to be known of it afterwards. */
+struct victim {
 	struct fs_node node;
-	struct fs_attr attr;
-	int ret = fs_walk(layer_below(fs), dir, name, &node, &attr);
+	struct fs_attr host;
+	struct mapped_attr attr;
+	struct fs_node file; /* which its other names share */
+};
 
+/* -ENOENT: there is none. */
+static int find_victim(struct fs *fs, struct fs_node dir, const char *name, struct victim *victim)
+{
+	struct fs *below = layer_below(fs);
+	_meta_ struct meta meta = {.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
+	struct fs_attr attr;
+	int ret = fs_walk(below, dir, name, &victim->node, &victim->host);
+
+	victim->attr.has = 0;
+	victim->file = FS_NO_NODE;
 	if (ret)
-		return ret == -ENOENT ? 0 : ret;
-	if (S_ISDIR(attr.mode) && S_ISDIR(old->mode) && attr.path != old->path)
-		ret = clear(fs, node);
-	fs_forget(layer_below(fs), node);
+		return ret;
+	ret = meta_at(&meta, below, dir, name);
+	if (ret == 0)
+		ret = meta_read(&meta, &victim->attr);
+	if (ret == 0 && meta.home.id >= 0 && !S_ISDIR(victim->host.mode) && victim->host.nlink > 1)
+		fs_walk(below, meta.home, meta.name, &victim->file, &attr);
+	if (ret)
+		fs_forget(below, victim->node);
 	return ret;
+}
+
+/* Its name is gone: whoever has it open is served on. */
+static void bury_victim(struct fs *fs, struct victim *victim)
+{
+	haunt(file_of(fs), &victim->host, &victim->attr, true);
+	if (victim->file.id >= 0)
+		inherit(file_of(fs), &victim->host, victim->file);
+	victim->file = FS_NO_NODE;
+}
+
+static void end_victim(struct fs *fs, const struct victim *victim)
+{
+	fs_forget(layer_below(fs), victim->file);
+	fs_forget(layer_below(fs), victim->node);
+}
+
+/* With the lock held. */
+static int rename_object(struct fs *fs, struct fs_node olddir, const char *oldname,
+			 struct fs_node newdir, const char *newname)
+{
+	struct fs_attr old;
+	int ret = ensure(fs, olddir, oldname);
+
+	if (ret == 0)
+		ret = fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
+	CRASH_POINT();
+	if (ret)
+		return ret;
+	return fs_lookup(layer_below(fs), olddir, oldname, &old) == -ENOENT;
 }
 
 static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
 		       struct fs_node newdir, const char *newname)
 {
-	struct fs *below = layer_below(fs);
+	struct victim victim;
 	struct fs_attr old;
+	bool replaces;
 	int ret;
 	HOLD(fs);
 
 	if (is_meta(oldname) || is_meta(newname))
 		return -EINVAL;
-	ret = fs_lookup(below, olddir, oldname, &old);
-	if (ret == 0)
-		ret = clear_victim(fs, &old, newdir, newname);
-	if (ret == 0)
-		ret = ensure(fs, olddir, oldname);
-	if (ret == 0)
-		ret = fs_rename(below, olddir, oldname, newdir, newname, NULL);
-	CRASH_POINT();
-	if (ret || fs_lookup(below, olddir, oldname, &old) != -ENOENT)
+	ret = fs_lookup(layer_below(fs), olddir, oldname, &old);
+	if (ret)
 		return ret;
-	return move(fs, olddir, oldname, newdir, newname);
+	ret = find_victim(fs, newdir, newname, &victim);
+	if (ret && ret != -ENOENT)
+		return ret;
+	replaces = ret == 0 && victim.host.path != old.path;
+	ret = 0;
+	if (replaces && S_ISDIR(victim.host.mode) && S_ISDIR(old.mode))
+		ret = clear(fs, victim.node);
+	if (ret == 0)
+		ret = rename_object(fs, olddir, oldname, newdir, newname);
+	if (ret > 0 && replaces)
+		bury_victim(fs, &victim);
+	end_victim(fs, &victim);
+	return ret > 0 ? move(fs, olddir, oldname, newdir, newname) : ret;
 }
 
 static int file_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
 {
-	struct mapped_file *f = file_of(fs);
-	struct fs *below = layer_below(fs);
-	struct mapped_at at = {.dir = dir, .name = name};
-	struct mapped_attr attr = {.has = 0};
-	struct fs_attr host;
-	int ret = is_meta(name) ? -EINVAL : fs_walk(below, dir, name, &at.node, &host);
+	struct victim victim;
+	int ret;
+	HOLD(fs);
 
+	ret = is_meta(name) ? -EINVAL : find_victim(fs, dir, name, &victim);
 	if (ret)
 		return ret;
-	ret = f->mapped.store->load(&f->mapped, &at, &host, &attr);
-	pthread_mutex_lock(&f->lock);
-	if (ret == 0 && rmdir && S_ISDIR(host.mode))
-		ret = clear(fs, at.node);
+	if (rmdir && S_ISDIR(victim.host.mode))
+		ret = clear(fs, victim.node);
 	if (ret == 0)
-		ret = fs_unlink(below, dir, name, rmdir, NULL);
+		ret = fs_unlink(layer_below(fs), dir, name, rmdir, NULL);
 	CRASH_POINT();
 	if (ret == 0) {
-		haunt(f, host.path, &attr, true);
+		bury_victim(fs, &victim);
 		drop(fs, dir, name);
 	}
-	pthread_mutex_unlock(&f->lock);
-	fs_forget(below, at.node);
+	end_victim(fs, &victim);
 	return ret;
 }
 
@@ -820,6 +1001,10 @@ static int file_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size
 
 static void file_destroy(struct fs *fs)
 {
+	for (unsigned i = 0; i < HEIRS; i++) {
+		if (file_of(fs)->heirs[i].object.path)
+			fs_forget(layer_below(fs), file_of(fs)->heirs[i].file);
+	}
 	pthread_mutex_destroy(&file_of(fs)->lock);
 	layer_destroy(fs);
 }

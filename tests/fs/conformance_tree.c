@@ -564,6 +564,99 @@ static void an_unlinked_file_stays_usable(void)
 	put(&w, node);
 }
 
+/* Whose it is, and its mode, also of one that came where another was. */
+static void a_replaced_file_stays_what_it_was(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "text"), other;
+	const struct fs_setattr set = {
+		.valid = FS_SET_MODE | FS_SET_UID | FS_SET_GID, .mode = 0641, .uid = 7, .gid = 8};
+	struct fs_attr before;
+
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &set));
+	before = attr_of(&w, node);
+	other = make_file(&w, w.root, "other", "another");
+	OK(fs_rename(w.fs, w.root, "other", w.root, "file", NULL));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, before.mode);
+	CU_ASSERT_EQUAL(attr_of(&w, node).uid, before.uid);
+	CU_ASSERT_EQUAL(attr_of(&w, node).gid, before.gid);
+	CU_ASSERT_EQUAL(attr_of(&w, node).nlink, 0);
+	CU_ASSERT_EQUAL(attr_of(&w, other).mode, S_IFREG | 0644);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "file").mode, S_IFREG | 0644);
+	put(&w, other);
+	put(&w, node);
+}
+
+static void many_unlinked_files_stay_what_they_were(void)
+{
+	enum { FILES = 300 };
+	_world_ struct world w = world();
+	struct fs_node nodes[FILES];
+	struct fs_setattr set = {.valid = FS_SET_MODE};
+	int wrong = 0;
+
+	for (int i = 0; i < FILES; i++) {
+		nodes[i] = make_file(&w, w.root, "file", "");
+		set.mode = (uint32_t)i;
+		OK(fs_setattr(w.fs, nodes[i], FS_NO_FILE, &set));
+		OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	}
+	for (int i = 0; i < FILES; i++) {
+		wrong += attr_of(&w, nodes[i]).mode != (S_IFREG | (uint32_t)i);
+		put(&w, nodes[i]);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* A node that was found by a name that is gone is the object that its other names are. */
+static void losing_one_of_its_names_changes_nothing(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "text");
+	const struct fs_setattr set = {.valid = FS_SET_MODE, .mode = 0641};
+	const struct fs_setattr again = {.valid = FS_SET_MODE, .mode = 0604};
+
+	OK(fs_link(w.fs, node, w.root, "link", NULL));
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &set));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0641);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "link").mode, S_IFREG | 0641);
+	OK(fs_link(w.fs, node, w.root, "third", NULL));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "third").mode, S_IFREG | 0641);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "third").nlink, 2);
+	OK(fs_unlink(w.fs, w.root, "third", false, NULL));
+	put(&w, make_file(&w, w.root, "other", "another"));
+	OK(fs_rename(w.fs, w.root, "link", w.root, "moved", NULL));
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &again));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "moved").mode, S_IFREG | 0604);
+	OK(fs_rename(w.fs, w.root, "other", w.root, "moved", NULL));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0604);
+	CU_ASSERT_EQUAL(attr_of(&w, node).nlink, 0);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "moved").mode, S_IFREG | 0644);
+	put(&w, node);
+}
+
+/* By either name, in turns. */
+static void a_node_without_its_name_sees_what_others_change(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "text"), other;
+	struct fs_setattr set = {.valid = FS_SET_MODE};
+
+	OK(fs_link(w.fs, node, w.root, "link", NULL));
+	other = find(&w, w.root, "link");
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	for (uint32_t mode = 0600; mode < 0606; mode++) {
+		set.mode = mode;
+		OK(fs_setattr(w.fs, mode & 1 ? node : other, FS_NO_FILE, &set));
+		CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | mode);
+		CU_ASSERT_EQUAL(attr_of(&w, other).mode, S_IFREG | mode);
+		CU_ASSERT_EQUAL(attr_at(&w, w.root, "link").mode, S_IFREG | mode);
+	}
+	put(&w, other);
+	put(&w, node);
+}
+
 static void a_deep_tree_can_be_walked(void)
 {
 	enum { DEPTH = 300 };
@@ -629,6 +722,11 @@ const struct test tree_tests[] = {
 	{"unlink_and_rmdir_know_the_difference", unlink_and_rmdir_know_the_difference},
 	{"nothing_can_be_made_in_a_removed_directory", nothing_can_be_made_in_a_removed_directory},
 	{"an_unlinked_file_stays_usable", an_unlinked_file_stays_usable},
+	{"a_replaced_file_stays_what_it_was", a_replaced_file_stays_what_it_was},
+	{"many_unlinked_files_stay_what_they_were", many_unlinked_files_stay_what_they_were},
+	{"losing_one_of_its_names_changes_nothing", losing_one_of_its_names_changes_nothing},
+	{"a_node_without_its_name_sees_what_others_change",
+	 a_node_without_its_name_sees_what_others_change},
 	{"a_deep_tree_can_be_walked", a_deep_tree_can_be_walked},
 	{"a_tree_may_be_deeper_than_a_path", a_tree_may_be_deeper_than_a_path},
 };

@@ -566,6 +566,43 @@ static void two_processes_of_one_tree_lose_nothing(void)
 	put(&w, both);
 }
 
+/* By one that is found by no name any more, too, as long as it shares a file with other names. */
+static void two_shares_change_what_has_lost_a_name(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	const struct fs_setattr mode = {.valid = FS_SET_MODE, .mode = 0641},
+				uid = {.valid = FS_SET_UID, .uid = 7},
+				last = {.valid = FS_SET_UID, .uid = 8};
+	struct world other = {.dir = w.dir};
+	struct fs_node link;
+	struct fs_attr attr;
+
+	OK(fs_link(w.fs, node, w.root, "link", NULL));
+	OK(fs_link(w.fs, node, w.root, "third", NULL));
+	OK(fs_unlink(w.fs, w.root, "file", false, NULL));
+	OK(make_chosen(w.dir, &other.fs));
+	OK(fs_root(other.fs, &other.root, &attr));
+	link = find(&other, other.root, "link");
+	OK(fs_setattr(other.fs, link, FS_NO_FILE, &uid));
+	CU_ASSERT_EQUAL(attr_of(&w, node).uid, 7);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &mode));
+	CU_ASSERT_EQUAL(attr_of(&other, link).uid, 7);
+	CU_ASSERT_EQUAL(attr_of(&other, link).mode, S_IFREG | 0641);
+	/* With one name left the other share does not know that somebody else has its file. */
+	OK(fs_unlink(w.fs, w.root, "third", false, NULL));
+	OK(fs_setattr(other.fs, link, FS_NO_FILE, &last));
+	CU_ASSERT_EQUAL(attr_of(&w, node).uid, 7);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &last));
+	CU_ASSERT_EQUAL(attr_of(&w, node).uid, 8);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0641);
+	CU_ASSERT_EQUAL(attr_of(&other, link).mode, S_IFREG | 0641);
+	put(&other, link);
+	put(&other, other.root);
+	fs_destroy(other.fs);
+	put(&w, node);
+}
+
 static void a_hosts_fifo_is_not_opened_whatever_its_file_says(void)
 {
 	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
@@ -1325,6 +1362,7 @@ static const struct test tests[] = {
 	{"files_cannot_be_named", files_cannot_be_named},
 	{"files_follow_their_objects", files_follow_their_objects},
 	{"two_processes_of_one_tree_lose_nothing", two_processes_of_one_tree_lose_nothing},
+	{"two_shares_change_what_has_lost_a_name", two_shares_change_what_has_lost_a_name},
 	{"a_hosts_fifo_is_not_opened_whatever_its_file_says",
 	 a_hosts_fifo_is_not_opened_whatever_its_file_says},
 	{"a_planted_store_is_not_followed", a_planted_store_is_not_followed},
