@@ -214,7 +214,8 @@ struct fs_ops {
 
 	/* Where `node` is now: pins the directory that holds it and copies its name
 	 * (FS_NAME_MAX + 1 bytes). Of the root: the root itself and "/". ENOENT when it
-	 * was unlinked or moved out of the export. */
+	 * was unlinked or moved out of the export; ENAMETOOLONG of what is no directory and so
+	 * deep that its place has no path. */
 	int (*parent)(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 
 	void (*forget)(struct fs *fs, struct fs_node node);

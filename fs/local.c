@@ -8,6 +8,7 @@
  * is found at its end; ".." is never put to the host, which would follow a directory that
  * was moved out of the export.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -165,6 +166,37 @@ static int local_at(const struct local *local, const char *path)
 	return ret == -ELOOP || ret == -ENOTDIR || ret == -EAGAIN ? -ENOENT : ret;
 }
 
+/* Of a directory, which knows its parent, also where a path is too long to be told. */
+static int local_holder_deep(const struct local *local, int fd, const struct stat *st, char *name)
+{
+	_cleanup_close_ int dir = local_above(local, fd);
+	const struct dirent *entry;
+	struct stat found;
+	int ret = -ENOENT, list;
+	DIR *stream;
+
+	if (dir < 0)
+		return dir;
+	list = LOCAL_SYS(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (list < 0)
+		return list;
+	stream = fdopendir(list);
+	if (!stream) {
+		close(list);
+		return -ENOMEM;
+	}
+	while (ret && (entry = readdir(stream)) != NULL) {
+		if (fs_name_check(entry->d_name, FS_NAME_MAKE) == 0 && entry->d_ino == st->st_ino &&
+		    fstatat(dir, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    local_is_same(st, &found)) {
+			strcpy(name, entry->d_name);
+			ret = 0;
+		}
+	}
+	closedir(stream);
+	return ret ? ret : take_fd(&dir);
+}
+
 /* The directory that holds `fd`, if it is found there by the name it has now. */
 static int local_holder_now(const struct local *local, int fd, const struct stat *st, char *name)
 {
@@ -173,6 +205,8 @@ static int local_holder_now(const struct local *local, int fd, const struct stat
 	struct stat found;
 	int ret = local_path(local, fd, path);
 
+	if (ret == -ENAMETOOLONG && S_ISDIR(st->st_mode))
+		return local_holder_deep(local, fd, st, name);
 	if (ret)
 		return ret;
 	slash = strrchr(path, '/');

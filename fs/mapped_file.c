@@ -36,6 +36,7 @@
 #define GHOST_SETS 512
 #define GHOST_WAYS 8
 #define HEIRS 64
+#define DEEP 64
 
 #define SERVER ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
 
@@ -57,6 +58,13 @@ struct heir {
 	struct fs_node file;
 };
 
+/* Where one was found that is so deep that the host cannot tell. */
+struct deep {
+	struct object object;
+	struct fs_node dir;
+	char name[FS_NAME_MAX + 1];
+};
+
 struct mapped_file {
 	struct mapped mapped;
 	pthread_mutex_t lock; /* of all files, and what follows */
@@ -64,6 +72,10 @@ struct mapped_file {
 	unsigned next_ghost;
 	struct heir heirs[HEIRS];
 	unsigned next_heir;
+
+	pthread_mutex_t deep_lock; /* no other is taken with it */
+	struct deep deep[DEEP];
+	unsigned next_deep;
 };
 
 static struct mapped_file *file_of(struct fs *fs)
@@ -84,6 +96,98 @@ static void unlock(pthread_mutex_t **lock)
 static bool is_meta(const char *name)
 {
 	return strcmp(name, META) == 0 || strcmp(name, ROOT_META) == 0;
+}
+
+/* ---- objects ---- */
+
+static struct object object_of(const struct fs_attr *host)
+{
+	struct object object = {.path = host->path};
+
+	if (host->has_btime)
+		object.btime = host->btime;
+	return object;
+}
+
+static bool is_object(const struct object *object, const struct fs_attr *host)
+{
+	const struct object other = object_of(host);
+
+	return object->path == other.path && object->btime.sec == other.btime.sec &&
+	       object->btime.nsec == other.btime.nsec;
+}
+
+/* With the lock of them held. */
+static struct deep *find_deep(struct mapped_file *f, const struct fs_attr *host)
+{
+	for (unsigned i = 0; i < DEEP; i++) {
+		if (is_object(&f->deep[i].object, host))
+			return &f->deep[i];
+	}
+	return NULL;
+}
+
+static void remember_deep(struct mapped_file *f, const struct mapped_at *at,
+			  const struct fs_attr *host)
+{
+	struct fs *below = layer_below(&f->mapped.layer.fs);
+	struct deep *deep;
+	struct fs_node dir;
+	struct fs_attr attr;
+
+	if (fs_walk(below, at->dir, ".", &dir, &attr))
+		return;
+	pthread_mutex_lock(&f->deep_lock);
+	deep = find_deep(f, host);
+	if (!deep)
+		deep = &f->deep[f->next_deep++ % DEEP];
+	if (deep->object.path)
+		fs_forget(below, deep->dir);
+	*deep = (struct deep){.object = object_of(host), .dir = dir};
+	strcpy(deep->name, at->name);
+	pthread_mutex_unlock(&f->deep_lock);
+}
+
+/* It was found by a name, which nobody may tell later. */
+static void note_place(struct mapped_file *f, const struct mapped_at *at,
+		       const struct fs_attr *host)
+{
+	struct fs *below = layer_below(&f->mapped.layer.fs);
+	char name[FS_NAME_MAX + 1];
+	struct fs_node dir;
+
+	if (S_ISDIR(host->mode))
+		return;
+	if (fs_parent(below, at->node, &dir, name) == -ENAMETOOLONG)
+		remember_deep(f, at, host);
+	else
+		fs_forget(below, dir);
+}
+
+/* fs_parent(), and what that cannot tell. */
+static int place_of(struct mapped_file *f, struct fs_node node, struct fs_node *dir, char *name)
+{
+	struct fs *below = layer_below(&f->mapped.layer.fs);
+	int ret = fs_parent(below, node, dir, name);
+	struct fs_attr host, there;
+	const struct deep *deep;
+
+	if (ret != -ENAMETOOLONG)
+		return ret;
+	ret = fs_getattr(below, node, &host);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&f->deep_lock);
+	deep = find_deep(f, &host);
+	ret = deep ? fs_lookup(below, deep->dir, deep->name, &there) : -ENOENT;
+	if (ret == 0 && there.path != host.path)
+		ret = -ENOENT;
+	if (ret == 0)
+		ret = fs_walk(below, deep->dir, ".", dir, &there);
+	if (ret == 0)
+		strcpy(name, deep->name);
+	pthread_mutex_unlock(&f->deep_lock);
+	return ret;
 }
 
 /* ---- where a file is ---- */
@@ -122,16 +226,17 @@ static int meta_at(struct meta *meta, struct fs *below, struct fs_node dir, cons
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/* For an object wherever it is. ENOENT: nowhere, or so deep that its place has no path. */
-static int meta_of(struct meta *meta, struct fs *below, struct fs_node node)
+/* For an object wherever it is. ENOENT: nowhere, or nobody knows where. */
+static int meta_of(struct meta *meta, struct mapped_file *f, struct fs_node node)
 {
+	struct fs *below = layer_below(&f->mapped.layer.fs);
 	char name[FS_NAME_MAX + 1];
 	struct fs_node dir;
-	int ret = fs_parent(below, node, &dir, name);
+	int ret = place_of(f, node, &dir, name);
 
 	*meta = (struct meta){.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
 	if (ret)
-		return ret == -ENAMETOOLONG ? -ENOENT : ret;
+		return ret;
 	if (strcmp(name, "/") == 0) {
 		meta->root = true;
 		meta->home = dir;
@@ -147,7 +252,8 @@ static int meta_find(struct meta *meta, struct mapped *m, const struct mapped_at
 {
 	struct fs *below = layer_below(&m->layer.fs);
 
-	return at->name ? meta_at(meta, below, at->dir, at->name) : meta_of(meta, below, at->node);
+	return at->name ? meta_at(meta, below, at->dir, at->name)
+			: meta_of(meta, file_of(&m->layer.fs), at->node);
 }
 
 /* The directory for files of objects in `dir`, made if need be. */
@@ -432,23 +538,6 @@ static int meta_change(struct meta *meta, struct fs_node dir, enum change change
 
 /* ---- the store ---- */
 
-static struct object object_of(const struct fs_attr *host)
-{
-	struct object object = {.path = host->path};
-
-	if (host->has_btime)
-		object.btime = host->btime;
-	return object;
-}
-
-static bool is_object(const struct object *object, const struct fs_attr *host)
-{
-	const struct object other = object_of(host);
-
-	return object->path == other.path && object->btime.sec == other.btime.sec &&
-	       object->btime.nsec == other.btime.nsec;
-}
-
 static struct ghost *ghost_set(struct mapped_file *f, const struct fs_attr *host)
 {
 	return f->ghosts[(host->path * 0x9e3779b97f4a7c15U >> 32) % GHOST_SETS];
@@ -554,12 +643,15 @@ static int load_nameless(struct mapped_file *f, const struct fs_attr *host,
 static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_attr *host,
 		     struct mapped_attr *attr)
 {
+	struct mapped_file *f = file_of(&m->layer.fs);
 	_meta_ struct meta meta;
 	int ret = meta_find(&meta, m, at);
 
 	hide_link(m, at, host);
+	if (at->name)
+		note_place(f, at, host);
 	if (ret == -ENOENT)
-		return load_nameless(file_of(&m->layer.fs), host, attr);
+		return load_nameless(f, host, attr);
 	return ret ? ret : meta_read(&meta, attr);
 }
 
@@ -586,6 +678,8 @@ static int file_save_held(struct mapped *m, const struct mapped_at *at,
 
 	if (ret == 0)
 		haunt(f, &host, attr, found == -ENOENT);
+	if (ret == 0 && at->name)
+		note_place(f, at, &host);
 	if (ret || found)
 		return ret ? ret : found == -ENOENT ? save_nameless(f, &host, attr) : found;
 	meta.shared = find_heir(f, &host) != NULL;
@@ -677,7 +771,7 @@ static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const c
 	struct fs_node file = FS_NO_NODE;
 	_meta_ struct meta from;
 	struct fs_attr attr;
-	int ret = meta_of(&from, below, node);
+	int ret = meta_of(&from, file_of(fs), node);
 
 	if (ret == -ENOENT) {
 		ret = fs_getattr(below, node, &attr);
@@ -818,7 +912,7 @@ static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, con
 
 	if (is_meta(name))
 		return -EINVAL;
-	ret = fs_parent(below, node, &olddir, oldname);
+	ret = place_of(file_of(fs), node, &olddir, oldname);
 	if (ret == 0) {
 		ret = ensure(fs, olddir, oldname);
 		fs_forget(below, olddir);
@@ -891,6 +985,16 @@ static int rename_object(struct fs *fs, struct fs_node olddir, const char *oldna
 	return fs_lookup(layer_below(fs), olddir, oldname, &old) == -ENOENT;
 }
 
+static void note_renamed(struct fs *fs, struct fs_node dir, const char *name)
+{
+	struct mapped_at at = {.dir = dir, .name = name};
+	struct fs_attr host;
+
+	if (fs_walk(layer_below(fs), dir, name, &at.node, &host) == 0)
+		note_place(file_of(fs), &at, &host);
+	fs_forget(layer_below(fs), at.node);
+}
+
 static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
 		       struct fs_node newdir, const char *newname)
 {
@@ -917,7 +1021,11 @@ static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname
 	if (ret > 0 && replaces)
 		bury_victim(fs, &victim);
 	end_victim(fs, &victim);
-	return ret > 0 ? move(fs, olddir, oldname, newdir, newname) : ret;
+	if (ret > 0) {
+		ret = move(fs, olddir, oldname, newdir, newname);
+		note_renamed(fs, newdir, newname);
+	}
+	return ret;
 }
 
 static int file_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
@@ -1005,6 +1113,11 @@ static void file_destroy(struct fs *fs)
 		if (file_of(fs)->heirs[i].object.path)
 			fs_forget(layer_below(fs), file_of(fs)->heirs[i].file);
 	}
+	for (unsigned i = 0; i < DEEP; i++) {
+		if (file_of(fs)->deep[i].object.path)
+			fs_forget(layer_below(fs), file_of(fs)->deep[i].dir);
+	}
+	pthread_mutex_destroy(&file_of(fs)->deep_lock);
 	pthread_mutex_destroy(&file_of(fs)->lock);
 	layer_destroy(fs);
 }
@@ -1045,6 +1158,7 @@ int mapped_file_create(struct fs *below, const struct fs_export *export, struct 
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&f->lock, NULL);
+	pthread_mutex_init(&f->deep_lock, NULL);
 	f->mapped.store = &store;
 	mapped_set_modes(&f->mapped, export);
 	layer_init(&f->mapped.layer, below, &ops);

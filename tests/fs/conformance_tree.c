@@ -693,6 +693,46 @@ static void a_tree_may_be_deeper_than_a_path(void)
 	}
 }
 
+/* What they are stays known to who has them, and can be changed. */
+static void attributes_are_kept_deeper_than_a_path(void)
+{
+	enum { DEPTH = 30 };
+	_world_ struct world w = world();
+	const struct fs_setattr set = {.valid = FS_SET_MODE, .mode = 0641},
+				again = {.valid = FS_SET_MODE, .mode = 0604},
+				closed = {.valid = FS_SET_MODE, .mode = 0711};
+	struct fs_node nodes[DEPTH + 1] = {w.root}, node, fifo;
+	char name[201];
+
+	memset(name, 'n', 200);
+	name[200] = '\0';
+	for (int i = 0; i < DEPTH; i++)
+		nodes[i + 1] = make_dir(&w, nodes[i], name);
+	CU_ASSERT_EQUAL(attr_of(&w, nodes[DEPTH]).mode, S_IFDIR | 0755);
+	fifo = make_special(&w, nodes[DEPTH], "fifo", S_IFIFO | 0600);
+	CU_ASSERT_EQUAL(attr_of(&w, fifo).mode, S_IFIFO | 0600);
+	node = make_file(&w, nodes[DEPTH], "file", "text");
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0644);
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &set));
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 0641);
+	CU_ASSERT_EQUAL(attr_at(&w, nodes[DEPTH], "file").mode, S_IFREG | 0641);
+	OK(fs_link(w.fs, node, w.root, "link", NULL));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "link").mode, S_IFREG | 0641);
+	OK(fs_rename(w.fs, nodes[DEPTH], "file", nodes[DEPTH - 1], "moved", NULL));
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &again));
+	CU_ASSERT_EQUAL(attr_at(&w, nodes[DEPTH - 1], "moved").mode, S_IFREG | 0604);
+	OK(fs_setattr(w.fs, nodes[DEPTH], FS_NO_FILE, &closed));
+	CU_ASSERT_EQUAL(attr_at(&w, nodes[DEPTH - 1], name).mode, S_IFDIR | 0711);
+	put(&w, node);
+	put(&w, fifo);
+	OK(fs_unlink(w.fs, nodes[DEPTH], "fifo", false, NULL));
+	OK(fs_unlink(w.fs, nodes[DEPTH - 1], "moved", false, NULL));
+	for (int i = DEPTH; i > 0; i--) {
+		put(&w, nodes[i]);
+		OK(fs_unlink(w.fs, nodes[i - 1], name, true, NULL));
+	}
+}
+
 const struct test tree_tests[] = {
 	{"root_is_a_directory", root_is_a_directory},
 	{"walk_finds_what_is_there", walk_finds_what_is_there},
@@ -729,5 +769,6 @@ const struct test tree_tests[] = {
 	 a_node_without_its_name_sees_what_others_change},
 	{"a_deep_tree_can_be_walked", a_deep_tree_can_be_walked},
 	{"a_tree_may_be_deeper_than_a_path", a_tree_may_be_deeper_than_a_path},
+	{"attributes_are_kept_deeper_than_a_path", attributes_are_kept_deeper_than_a_path},
 };
 const size_t tree_tests_count = countof(tree_tests);
