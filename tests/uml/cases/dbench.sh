@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # DESC: dbench: an office's file server, one client and four
-# RUNS: passthrough,mapped-xattr,mapped-file,none:user passthrough:root:loose:tmpfs
+# RUNS: passthrough,mapped-xattr,mapped-file,none:user passthrough:root:loose
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
 
