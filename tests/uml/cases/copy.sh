@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # DESC: cp -a with ACLs and extended attributes, moves, links of both kinds, holes
-# RUNS: passthrough,mapped-xattr,mapped-file,none passthrough:root:loose passthrough:root:none:tmpfs idmap:root squash:user
+# RUNS: passthrough,mapped-xattr,mapped-file,none idmap:root squash:user
 # SHORT: passthrough,mapped-xattr,mapped-file:root
 # shellcheck source=../lib.sh
 . "$payload/lib.sh"
