@@ -25,6 +25,19 @@ static struct fs *mapped_below(struct mapped *m)
 	return layer_below(&m->layer.fs);
 }
 
+void mapped_merge(struct mapped_attr *into, const struct mapped_attr *attr)
+{
+	into->has |= attr->has;
+	if (attr->has & MAPPED_UID)
+		into->uid = attr->uid;
+	if (attr->has & MAPPED_GID)
+		into->gid = attr->gid;
+	if (attr->has & MAPPED_MODE)
+		into->mode = attr->mode;
+	if (attr->has & MAPPED_RDEV)
+		into->rdev = attr->rdev;
+}
+
 void mapped_set_modes(struct mapped *mapped, const struct fs_export *export)
 {
 	mapped->fmode = export->fmode ? export->fmode : MAPPED_FMODE;

@@ -69,6 +69,9 @@ static inline struct mapped *mapped_of(struct fs *fs)
 
 void mapped_set_modes(struct mapped *mapped, const struct fs_export *export);
 
+/* What `attr` has, and of `into` what it has not. */
+void mapped_merge(struct mapped_attr *into, const struct mapped_attr *attr);
+
 /* The slots that both models have in common. */
 int mapped_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
 int mapped_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,

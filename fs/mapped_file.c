@@ -17,6 +17,8 @@
  * closing: this is the slow model. Of an object whose name is gone they are remembered; not beyond
  * the death of the process. If it has other names, it still shares their file.
  */
+#include "fs/mapped_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,56 +28,19 @@
 #include <sys/stat.h>
 
 #include "common/crash.h"
-#include "fs/mapped.h"
 #include "fs/models.h"
 
 #define META ".virtfs_metadata"
 #define ROOT_META ".virtfs_metadata_root"
 #define META_NEW META /* in META: a file that is being written */
 #define META_SIZE 512 /* of which four lines take 100 */
-#define GHOST_SETS 512
-#define GHOST_WAYS 8
-#define HEIRS 64
-#define DEEP 64
 
 #define SERVER ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
 
-/* Which object, as long as the host has it: a number may be given again. */
-struct object {
-	uint64_t path; /* 0: none */
-	struct fs_time btime;
-};
-
-/* One that has lost a name, by which somebody may still have it open. */
-struct ghost {
-	struct object object;
-	struct mapped_attr attr;
-};
-
-/* The file of such an object's other names. */
-struct heir {
-	struct object object;
-	struct fs_node file;
-};
-
-/* Where one was found that is so deep that the host cannot tell. */
-struct deep {
-	struct object object;
-	struct fs_node dir;
-	char name[FS_NAME_MAX + 1];
-};
-
 struct mapped_file {
 	struct mapped mapped;
-	pthread_mutex_t lock; /* of all files, and what follows */
-	struct ghost ghosts[GHOST_SETS][GHOST_WAYS];
-	unsigned next_ghost;
-	struct heir heirs[HEIRS];
-	unsigned next_heir;
-
-	pthread_mutex_t deep_lock; /* no other is taken with it */
-	struct deep deep[DEEP];
-	unsigned next_deep;
+	pthread_mutex_t lock; /* of all files, and the ghosts */
+	struct mapped_ghosts *ghosts;
 };
 
 static struct mapped_file *file_of(struct fs *fs)
@@ -96,98 +61,6 @@ static void unlock(pthread_mutex_t **lock)
 static bool is_meta(const char *name)
 {
 	return strcmp(name, META) == 0 || strcmp(name, ROOT_META) == 0;
-}
-
-/* ---- objects ---- */
-
-static struct object object_of(const struct fs_attr *host)
-{
-	struct object object = {.path = host->path};
-
-	if (host->has_btime)
-		object.btime = host->btime;
-	return object;
-}
-
-static bool is_object(const struct object *object, const struct fs_attr *host)
-{
-	const struct object other = object_of(host);
-
-	return object->path == other.path && object->btime.sec == other.btime.sec &&
-	       object->btime.nsec == other.btime.nsec;
-}
-
-/* With the lock of them held. */
-static struct deep *find_deep(struct mapped_file *f, const struct fs_attr *host)
-{
-	for (unsigned i = 0; i < DEEP; i++) {
-		if (is_object(&f->deep[i].object, host))
-			return &f->deep[i];
-	}
-	return NULL;
-}
-
-static void remember_deep(struct mapped_file *f, const struct mapped_at *at,
-			  const struct fs_attr *host)
-{
-	struct fs *below = layer_below(&f->mapped.layer.fs);
-	struct deep *deep;
-	struct fs_node dir;
-	struct fs_attr attr;
-
-	if (fs_walk(below, at->dir, ".", &dir, &attr))
-		return;
-	pthread_mutex_lock(&f->deep_lock);
-	deep = find_deep(f, host);
-	if (!deep)
-		deep = &f->deep[f->next_deep++ % DEEP];
-	if (deep->object.path)
-		fs_forget(below, deep->dir);
-	*deep = (struct deep){.object = object_of(host), .dir = dir};
-	strcpy(deep->name, at->name);
-	pthread_mutex_unlock(&f->deep_lock);
-}
-
-/* It was found by a name, which nobody may tell later. */
-static void note_place(struct mapped_file *f, const struct mapped_at *at,
-		       const struct fs_attr *host)
-{
-	struct fs *below = layer_below(&f->mapped.layer.fs);
-	char name[FS_NAME_MAX + 1];
-	struct fs_node dir;
-
-	if (S_ISDIR(host->mode))
-		return;
-	if (fs_parent(below, at->node, &dir, name) == -ENAMETOOLONG)
-		remember_deep(f, at, host);
-	else
-		fs_forget(below, dir);
-}
-
-/* fs_parent(), and what that cannot tell. */
-static int place_of(struct mapped_file *f, struct fs_node node, struct fs_node *dir, char *name)
-{
-	struct fs *below = layer_below(&f->mapped.layer.fs);
-	int ret = fs_parent(below, node, dir, name);
-	struct fs_attr host, there;
-	const struct deep *deep;
-
-	if (ret != -ENAMETOOLONG)
-		return ret;
-	ret = fs_getattr(below, node, &host);
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&f->deep_lock);
-	deep = find_deep(f, &host);
-	ret = deep ? fs_lookup(below, deep->dir, deep->name, &there) : -ENOENT;
-	if (ret == 0 && there.path != host.path)
-		ret = -ENOENT;
-	if (ret == 0)
-		ret = fs_walk(below, deep->dir, ".", dir, &there);
-	if (ret == 0)
-		strcpy(name, deep->name);
-	pthread_mutex_unlock(&f->deep_lock);
-	return ret;
 }
 
 /* ---- where a file is ---- */
@@ -232,7 +105,7 @@ static int meta_of(struct meta *meta, struct mapped_file *f, struct fs_node node
 	struct fs *below = layer_below(&f->mapped.layer.fs);
 	char name[FS_NAME_MAX + 1];
 	struct fs_node dir;
-	int ret = place_of(f, node, &dir, name);
+	int ret = mapped_ghost_parent(f->ghosts, node, &dir, name);
 
 	*meta = (struct meta){.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
 	if (ret)
@@ -367,19 +240,6 @@ static int put_text(struct fs *below, struct fs_file file, const char *text, siz
 	return n < 0 ? (int)n : (size_t)n == length ? 0 : -ENOSPC;
 }
 
-static void merge(struct mapped_attr *into, const struct mapped_attr *attr)
-{
-	into->has |= attr->has;
-	if (attr->has & MAPPED_UID)
-		into->uid = attr->uid;
-	if (attr->has & MAPPED_GID)
-		into->gid = attr->gid;
-	if (attr->has & MAPPED_MODE)
-		into->mode = attr->mode;
-	if (attr->has & MAPPED_RDEV)
-		into->rdev = attr->rdev;
-}
-
 /* What becomes of what a file says: */
 enum change {
 	REPLACE,  /* this, and nothing of it */
@@ -395,7 +255,7 @@ static int meta_changed(struct fs *below, struct fs_node node, enum change chang
 	int ret = change == REPLACE || node.id < 0 ? 0 : get_text(below, node, &now);
 
 	*all = change == COMPLETE ? *attr : now;
-	merge(all, change == COMPLETE ? &now : attr);
+	mapped_merge(all, change == COMPLETE ? &now : attr);
 	return ret;
 }
 
@@ -538,82 +398,6 @@ static int meta_change(struct meta *meta, struct fs_node dir, enum change change
 
 /* ---- the store ---- */
 
-static struct ghost *ghost_set(struct mapped_file *f, const struct fs_attr *host)
-{
-	return f->ghosts[(host->path * 0x9e3779b97f4a7c15U >> 32) % GHOST_SETS];
-}
-
-static struct ghost *find_ghost(struct mapped_file *f, const struct fs_attr *host)
-{
-	struct ghost *set = ghost_set(f, host);
-
-	for (unsigned i = 0; i < GHOST_WAYS; i++) {
-		if (is_object(&set[i].object, host))
-			return &set[i];
-	}
-	return NULL;
-}
-
-static struct ghost *free_ghost(struct mapped_file *f, const struct fs_attr *host)
-{
-	struct ghost *set = ghost_set(f, host);
-
-	for (unsigned i = 0; i < GHOST_WAYS; i++) {
-		if (set[i].object.path == 0)
-			return &set[i];
-	}
-	return &set[f->next_ghost++ % GHOST_WAYS];
-}
-
-static struct heir *find_heir(struct mapped_file *f, const struct fs_attr *host)
-{
-	for (unsigned i = 0; i < HEIRS; i++) {
-		if (is_object(&f->heirs[i].object, host))
-			return &f->heirs[i];
-	}
-	return NULL;
-}
-
-/* The file of its other names, unless another process has replaced it or they are gone, too. */
-static bool living_heir(struct mapped_file *f, const struct fs_attr *host, struct fs_node *file)
-{
-	const struct heir *heir = find_heir(f, host);
-	struct fs_attr found;
-
-	if (!heir || fs_getattr(layer_below(&f->mapped.layer.fs), heir->file, &found) != 0 ||
-	    found.nlink == 0)
-		return false;
-	*file = heir->file;
-	return true;
-}
-
-/* Takes `file`. */
-static void inherit(struct mapped_file *f, const struct fs_attr *host, struct fs_node file)
-{
-	struct heir *heir = find_heir(f, host);
-
-	if (!heir)
-		heir = &f->heirs[f->next_heir++ % HEIRS];
-	if (heir->object.path)
-		fs_forget(layer_below(&f->mapped.layer.fs), heir->file);
-	*heir = (struct heir){.object = object_of(host), .file = file};
-}
-
-/* `always`: also of an object that is none yet. */
-static void haunt(struct mapped_file *f, const struct fs_attr *host, const struct mapped_attr *attr,
-		  bool always)
-{
-	struct ghost *ghost = find_ghost(f, host);
-
-	if (!ghost && !always)
-		return;
-	if (!ghost) {
-		ghost = free_ghost(f, host);
-		*ghost = (struct ghost){.object = object_of(host)};
-	}
-	merge(&ghost->attr, attr);
-}
-
 /* The guest is not to count the directory of our files. */
 static void hide_link(struct mapped *m, const struct mapped_at *at, struct fs_attr *host)
 {
@@ -628,15 +412,15 @@ static void hide_link(struct mapped *m, const struct mapped_at *at, struct fs_at
 static int load_nameless(struct mapped_file *f, const struct fs_attr *host,
 			 struct mapped_attr *attr)
 {
-	const struct ghost *ghost;
+	const struct mapped_attr *known;
 	struct fs_node file;
 	HOLD(&f->mapped.layer.fs);
 
-	if (living_heir(f, host, &file))
+	if (mapped_ghost_heir(f->ghosts, host, &file))
 		return get_text(layer_below(&f->mapped.layer.fs), file, attr);
-	ghost = find_ghost(f, host);
-	if (ghost)
-		*attr = ghost->attr;
+	known = mapped_ghost_find(f->ghosts, host);
+	if (known)
+		*attr = *known;
 	return 0;
 }
 
@@ -649,7 +433,7 @@ static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_att
 
 	hide_link(m, at, host);
 	if (at->name)
-		note_place(f, at, host);
+		mapped_ghost_found(f->ghosts, at, host);
 	if (ret == -ENOENT)
 		return load_nameless(f, host, attr);
 	return ret ? ret : meta_read(&meta, attr);
@@ -661,7 +445,7 @@ static int save_nameless(struct mapped_file *f, const struct fs_attr *host,
 {
 	struct fs_node file;
 
-	if (!living_heir(f, host, &file))
+	if (!mapped_ghost_heir(f->ghosts, host, &file))
 		return 0;
 	return meta_change_shared(layer_below(&f->mapped.layer.fs), file, MERGE, attr);
 }
@@ -677,12 +461,12 @@ static int file_save_held(struct mapped *m, const struct mapped_at *at,
 	int found = meta_find(&meta, m, at);
 
 	if (ret == 0)
-		haunt(f, &host, attr, found == -ENOENT);
+		mapped_ghost_haunt(f->ghosts, &host, attr, found == -ENOENT);
 	if (ret == 0 && at->name)
-		note_place(f, at, &host);
+		mapped_ghost_found(f->ghosts, at, &host);
 	if (ret || found)
 		return ret ? ret : found == -ENOENT ? save_nameless(f, &host, attr) : found;
-	meta.shared = find_heir(f, &host) != NULL;
+	meta.shared = mapped_ghost_has_heir(f->ghosts, &host);
 	/* Of a new object all is said; there may be a dead one's file. */
 	if (at->name)
 		return meta_change(&meta, at->dir, REPLACE, attr);
@@ -715,7 +499,7 @@ static int ensure(struct fs *fs, struct fs_node dir, const char *name)
 	if (ret)
 		return ret;
 	attr = (struct mapped_attr){.has = MAPPED_MODE, .mode = host.mode};
-	meta.shared = find_heir(file_of(fs), &host) != NULL;
+	meta.shared = mapped_ghost_has_heir(file_of(fs)->ghosts, &host);
 	ret = meta_change(&meta, dir, COMPLETE, &attr);
 	fs_forget(meta.below, at.node);
 	return ret;
@@ -775,7 +559,7 @@ static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const c
 
 	if (ret == -ENOENT) {
 		ret = fs_getattr(below, node, &attr);
-		if (ret == 0 && living_heir(file_of(fs), &attr, &file))
+		if (ret == 0 && mapped_ghost_heir(file_of(fs)->ghosts, &attr, &file))
 			ret = share_file(below, file, dir, name);
 		return ret;
 	}
@@ -912,7 +696,7 @@ static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, con
 
 	if (is_meta(name))
 		return -EINVAL;
-	ret = place_of(file_of(fs), node, &olddir, oldname);
+	ret = mapped_ghost_parent(file_of(fs)->ghosts, node, &olddir, oldname);
 	if (ret == 0) {
 		ret = ensure(fs, olddir, oldname);
 		fs_forget(below, olddir);
@@ -958,9 +742,9 @@ static int find_victim(struct fs *fs, struct fs_node dir, const char *name, stru
 /* Its name is gone: whoever has it open is served on. */
 static void bury_victim(struct fs *fs, struct victim *victim)
 {
-	haunt(file_of(fs), &victim->host, &victim->attr, true);
+	mapped_ghost_haunt(file_of(fs)->ghosts, &victim->host, &victim->attr, true);
 	if (victim->file.id >= 0)
-		inherit(file_of(fs), &victim->host, victim->file);
+		mapped_ghost_inherit(file_of(fs)->ghosts, &victim->host, victim->file);
 	victim->file = FS_NO_NODE;
 }
 
@@ -991,7 +775,7 @@ static void note_renamed(struct fs *fs, struct fs_node dir, const char *name)
 	struct fs_attr host;
 
 	if (fs_walk(layer_below(fs), dir, name, &at.node, &host) == 0)
-		note_place(file_of(fs), &at, &host);
+		mapped_ghost_found(file_of(fs)->ghosts, &at, &host);
 	fs_forget(layer_below(fs), at.node);
 }
 
@@ -1109,15 +893,7 @@ static int file_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size
 
 static void file_destroy(struct fs *fs)
 {
-	for (unsigned i = 0; i < HEIRS; i++) {
-		if (file_of(fs)->heirs[i].object.path)
-			fs_forget(layer_below(fs), file_of(fs)->heirs[i].file);
-	}
-	for (unsigned i = 0; i < DEEP; i++) {
-		if (file_of(fs)->deep[i].object.path)
-			fs_forget(layer_below(fs), file_of(fs)->deep[i].dir);
-	}
-	pthread_mutex_destroy(&file_of(fs)->deep_lock);
+	mapped_ghosts_destroy(file_of(fs)->ghosts);
 	pthread_mutex_destroy(&file_of(fs)->lock);
 	layer_destroy(fs);
 }
@@ -1153,12 +929,14 @@ int mapped_file_create(struct fs *below, const struct fs_export *export, struct 
 	};
 	struct mapped_file *f = calloc(1, sizeof(*f));
 
-	if (!f) {
+	if (f)
+		f->ghosts = mapped_ghosts_create(below);
+	if (!f || !f->ghosts) {
+		free(f);
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_mutex_init(&f->deep_lock, NULL);
 	f->mapped.store = &store;
 	mapped_set_modes(&f->mapped, export);
 	layer_init(&f->mapped.layer, below, &ops);
