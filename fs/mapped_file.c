@@ -8,10 +8,8 @@
  * such file by hard links. No guest can name these files, nor sees them.
  *
  * They follow the objects: first something happens to the object, then the same to its file, which
- * finish() makes up for after a death. A file is replaced at once, under a name that no object can
- * have; or where it has several names, and must not lose them, written by one call. Whoever changes
- * something holds the lock. Other processes of the same tree do not know it; but the new file is
- * locked, so that one changes attributes in a directory at a time, and keeps what others have.
+ * finish() makes up for after a death. Whoever changes something holds the lock; other processes of
+ * the same tree do not know it, but take turns at the files (mapped_meta.c).
  *
  * An object's attributes take finding its name first, and five more system calls with their
  * closing: this is the slow model. Of an object whose name is gone they are remembered; not beyond
@@ -29,13 +27,6 @@
 
 #include "common/crash.h"
 #include "fs/models.h"
-
-#define META ".virtfs_metadata"
-#define ROOT_META ".virtfs_metadata_root"
-#define META_NEW META /* in META: a file that is being written */
-#define META_SIZE 512 /* of which four lines take 100 */
-
-#define SERVER ((struct fs_cred){.uid = (uint32_t)-1, .gid = (uint32_t)-1})
 
 struct mapped_file {
 	struct mapped mapped;
@@ -60,340 +51,15 @@ static void unlock(pthread_mutex_t **lock)
 
 static bool is_meta(const char *name)
 {
-	return strcmp(name, META) == 0 || strcmp(name, ROOT_META) == 0;
+	return strcmp(name, MAPPED_META) == 0 || strcmp(name, MAPPED_ROOT_META) == 0;
 }
 
-/* ---- where a file is ---- */
-
-/* The directory of an object's file, and its name there. */
-struct meta {
-	struct fs *below;
-	struct fs_node dir;  /* the object's, when we pinned it */
-	struct fs_node home; /* where the file is; FS_NO_NODE: there is no such directory yet */
-	char name[FS_NAME_MAX + 1];
-	bool root;
-	bool shared; /* somebody has the file who does not know this name */
-};
-
-static void meta_end(struct meta *meta)
-{
-	fs_forget(meta->below, meta->home);
-	fs_forget(meta->below, meta->dir);
-}
-
-#define _meta_ __attribute__((cleanup(meta_end)))
-
-/* For `name` in `dir`. */
-static int meta_at(struct meta *meta, struct fs *below, struct fs_node dir, const char *name)
-{
-	struct fs_attr attr;
-	int ret = fs_walk(below, dir, META, &meta->home, &attr);
-
-	meta->below = below;
-	meta->dir = FS_NO_NODE;
-	meta->root = false;
-	meta->shared = false;
-	strcpy(meta->name, name);
-	if (ret == 0 && !S_ISDIR(meta->home.type))
-		ret = -ENOTDIR;
-	return ret == -ENOENT ? 0 : ret;
-}
-
-/* For an object wherever it is. ENOENT: nowhere, or nobody knows where. */
-static int meta_of(struct meta *meta, struct mapped_file *f, struct fs_node node)
-{
-	struct fs *below = layer_below(&f->mapped.layer.fs);
-	char name[FS_NAME_MAX + 1];
-	struct fs_node dir;
-	int ret = mapped_ghost_parent(f->ghosts, node, &dir, name);
-
-	*meta = (struct meta){.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
-	if (ret)
-		return ret;
-	if (strcmp(name, "/") == 0) {
-		meta->root = true;
-		meta->home = dir;
-		strcpy(meta->name, ROOT_META);
-		return 0;
-	}
-	ret = meta_at(meta, below, dir, name);
-	meta->dir = dir;
-	return ret;
-}
-
-static int meta_find(struct meta *meta, struct mapped *m, const struct mapped_at *at)
+static int meta_find(struct mapped_meta *meta, struct mapped *m, const struct mapped_at *at)
 {
 	struct fs *below = layer_below(&m->layer.fs);
 
-	return at->name ? meta_at(meta, below, at->dir, at->name)
-			: meta_of(meta, file_of(&m->layer.fs), at->node);
-}
-
-/* The directory for files of objects in `dir`, made if need be. */
-static int meta_home(struct fs *below, struct fs_node dir, struct fs_node *home)
-{
-	struct fs_attr attr;
-	int ret = fs_mkdir(below, dir, META, 0700, SERVER, &attr, NULL);
-
-	*home = FS_NO_NODE;
-	if (ret && ret != -EEXIST)
-		return ret;
-	ret = fs_walk(below, dir, META, home, &attr);
-	return ret == 0 && !S_ISDIR(home->type) ? -ENOTDIR : ret;
-}
-
-/* ---- what a file says ---- */
-
-struct line {
-	const char *key;
-	uint32_t bit;
-};
-
-static const struct line lines[] = {
-	{"virtfs.uid=", MAPPED_UID},
-	{"virtfs.gid=", MAPPED_GID},
-	{"virtfs.mode=", MAPPED_MODE},
-	{"virtfs.rdev=", MAPPED_RDEV},
-};
-
-static void parse_line(const char *text, struct mapped_attr *attr)
-{
-	for (size_t i = 0; i < countof(lines); i++) {
-		size_t length = strlen(lines[i].key);
-		uint32_t value;
-
-		if (strncmp(text, lines[i].key, length) != 0)
-			continue;
-		value = (uint32_t)strtol(text + length, NULL, 10);
-		attr->has |= lines[i].bit;
-		if (lines[i].bit == MAPPED_UID)
-			attr->uid = value;
-		else if (lines[i].bit == MAPPED_GID)
-			attr->gid = value;
-		else if (lines[i].bit == MAPPED_MODE)
-			attr->mode = value;
-		else
-			attr->rdev = value;
-	}
-}
-
-static void parse(char *text, struct mapped_attr *attr)
-{
-	char *line;
-
-	while ((line = strsep(&text, "\n")) != NULL)
-		parse_line(line, attr);
-}
-
-/* As QEMU prints it: everything is an int. */
-static size_t format(const struct mapped_attr *attr, char text[META_SIZE])
-{
-	const uint32_t values[] = {attr->uid, attr->gid, attr->mode, (uint32_t)attr->rdev};
-	size_t length = 0;
-
-	for (size_t i = 0; i < countof(lines); i++) {
-		if (attr->has & lines[i].bit)
-			length += (size_t)snprintf(text + length, META_SIZE - length, "%s%d\n",
-						   lines[i].key, (int32_t)values[i]);
-	}
-	return length;
-}
-
-static int get_text(struct fs *below, struct fs_node node, struct mapped_attr *attr)
-{
-	char text[META_SIZE + 1];
-	struct fs_file file;
-	ssize_t n;
-	int ret = fs_open(below, node, O_RDONLY, &file);
-
-	if (ret)
-		return ret;
-	n = fs_read(below, file, text, META_SIZE, 0, false);
-	fs_close(below, file);
-	if (n < 0)
-		return (int)n;
-	text[n] = '\0';
-	parse(text, attr);
-	return 0;
-}
-
-/* No file is as good as an empty one. */
-static int meta_read(const struct meta *meta, struct mapped_attr *attr)
-{
-	struct fs_node node;
-	struct fs_attr found;
-	int ret;
-
-	if (meta->home.id < 0)
-		return 0;
-	ret = fs_walk(meta->below, meta->home, meta->name, &node, &found);
-	if (ret == 0)
-		ret = get_text(meta->below, node, attr);
-	fs_forget(meta->below, node);
-	return ret == -ENOENT ? 0 : ret;
-}
-
-static int put_text(struct fs *below, struct fs_file file, const char *text, size_t length)
-{
-	ssize_t n = fs_write(below, file, text, length, 0, NULL);
-
-	return n < 0 ? (int)n : (size_t)n == length ? 0 : -ENOSPC;
-}
-
-/* What becomes of what a file says: */
-enum change {
-	REPLACE,  /* this, and nothing of it */
-	MERGE,	  /* this, and of it what this does not tell */
-	COMPLETE, /* it, and what it does not tell */
-};
-
-/* FS_NO_NODE: there is no file yet. */
-static int meta_changed(struct fs *below, struct fs_node node, enum change change,
-			const struct mapped_attr *attr, struct mapped_attr *all)
-{
-	struct mapped_attr now = {.has = 0};
-	int ret = change == REPLACE || node.id < 0 ? 0 : get_text(below, node, &now);
-
-	*all = change == COMPLETE ? *attr : now;
-	mapped_merge(all, change == COMPLETE ? &now : attr);
-	return ret;
-}
-
-/* Waits for other processes that are at it; they are done at once. A file system without locks does
- * without. */
-static void meta_lock(struct fs *below, struct fs_file file)
-{
-	const struct fs_lock whole = {.type = FS_LOCK_WRITE};
-	struct fs_wait wait = {.thread = pthread_self()};
-
-	if (fs_lock(below, file, &whole) == -EAGAIN)
-		fs_lock_wait(below, file, &whole, &wait);
-}
-
-/* In its place: what is too long becomes empty lines first, and is cut off then; so whoever
- * comes in between reads nothing old. */
-static int meta_write_over(struct fs *below, struct fs_node node, struct fs_file file,
-			   const struct mapped_attr *attr)
-{
-	struct fs_setattr cut = {.valid = FS_SET_SIZE};
-	struct fs_attr found;
-	char padded[META_SIZE], text[META_SIZE];
-	size_t length = format(attr, text);
-	int ret = fs_getattr(below, node, &found);
-
-	if (ret)
-		return ret;
-	cut.size = length;
-	memset(padded, '\n', sizeof(padded));
-	memcpy(padded, text, length);
-	ret = put_text(below, file, padded,
-		       found.size <= length	     ? length
-		       : found.size < sizeof(padded) ? (size_t)found.size
-						     : sizeof(padded));
-	if (ret == 0 && found.size > length)
-		ret = fs_setattr(below, node, file, &cut);
-	return ret;
-}
-
-/* Its other names may be in other directories, whose changes this lock keeps away. */
-static int meta_change_shared(struct fs *below, struct fs_node node, enum change change,
-			      const struct mapped_attr *attr)
-{
-	struct mapped_attr all;
-	struct fs_file file;
-	int ret = fs_open(below, node, O_WRONLY, &file);
-
-	if (ret)
-		return ret;
-	meta_lock(below, file);
-	ret = meta_changed(below, node, change, attr, &all);
-	if (ret == 0)
-		ret = meta_write_over(below, node, file, &all);
-	fs_close(below, file);
-	return ret;
-}
-
-/* The file that is to replace another, empty and locked: who has it changes files in `home`, no
- * other process does. What a dead process left under this name is as good as a new one. */
-static int meta_draft(struct fs *below, struct fs_node home, struct fs_file *file)
-{
-	const struct fs_setattr empty = {.valid = FS_SET_SIZE};
-	struct fs_attr attr, now;
-	struct fs_node node;
-	int ret;
-
-	for (;;) {
-		ret = fs_create(below, home, META_NEW, O_WRONLY, 0600, SERVER, &node, file, &attr,
-				NULL);
-		if (ret)
-			return ret;
-		meta_lock(below, *file);
-		ret = fs_lookup(below, home, META_NEW, &now);
-		if (ret == 0 && now.path == attr.path)
-			break;
-		/* Somebody had it before us, and it is in its place. */
-		fs_close(below, *file);
-		fs_forget(below, node);
-		if (ret && ret != -ENOENT)
-			return ret;
-	}
-	if (now.size > 0)
-		ret = fs_setattr(below, node, *file, &empty);
-	fs_forget(below, node);
-	if (ret)
-		fs_close(below, *file);
-	return ret;
-}
-
-/* With the draft in hand. True: it is in its place, else it is to be removed. */
-static bool meta_replace(const struct meta *meta, struct fs_node home, struct fs_file draft,
-			 enum change change, const struct mapped_attr *attr, int *ret)
-{
-	struct mapped_attr all;
-	struct fs_node old;
-	struct fs_attr found;
-	char text[META_SIZE];
-
-	*ret = fs_walk(meta->below, meta->home, meta->name, &old, &found);
-	if (*ret == 0 && S_ISREG(found.mode) && (found.nlink > 1 || meta->shared)) {
-		*ret = meta_change_shared(meta->below, old, change, attr);
-		fs_forget(meta->below, old);
-		return false;
-	}
-	if (*ret == 0 || *ret == -ENOENT)
-		*ret = meta_changed(meta->below, old, change, attr, &all);
-	fs_forget(meta->below, old);
-	if (*ret == 0)
-		*ret = put_text(meta->below, draft, text, format(&all, text));
-	CRASH_POINT();
-	if (*ret == 0)
-		*ret = fs_rename(meta->below, home, META_NEW, meta->home, meta->name, NULL);
-	return *ret == 0;
-}
-
-static int meta_change(struct meta *meta, struct fs_node dir, enum change change,
-		       const struct mapped_attr *attr)
-{
-	struct fs_node home = meta->home;
-	struct fs_file draft;
-	int ret = 0;
-
-	if (meta->root || home.id < 0)
-		ret = meta_home(meta->below, meta->root ? meta->home : dir, &home);
-	if (ret)
-		return ret;
-	if (!meta->root)
-		meta->home = home;
-	ret = meta_draft(meta->below, home, &draft);
-	if (ret == 0) {
-		if (!meta_replace(meta, home, draft, change, attr, &ret))
-			fs_unlink(meta->below, home, META_NEW, false, NULL);
-		fs_close(meta->below, draft);
-	}
-	CRASH_POINT();
-	if (meta->root)
-		fs_forget(meta->below, home);
-	return ret;
+	return at->name ? mapped_meta_at(meta, below, at->dir, at->name)
+			: mapped_meta_of(meta, below, file_of(&m->layer.fs)->ghosts, at->node);
 }
 
 /* ---- the store ---- */
@@ -404,7 +70,7 @@ static void hide_link(struct mapped *m, const struct mapped_at *at, struct fs_at
 	struct fs_attr attr;
 
 	if (S_ISDIR(host->mode) && host->nlink > 2 &&
-	    fs_lookup(layer_below(&m->layer.fs), at->node, META, &attr) == 0)
+	    fs_lookup(layer_below(&m->layer.fs), at->node, MAPPED_META, &attr) == 0)
 		host->nlink--;
 }
 
@@ -417,7 +83,7 @@ static int load_nameless(struct mapped_file *f, const struct fs_attr *host,
 	HOLD(&f->mapped.layer.fs);
 
 	if (mapped_ghost_heir(f->ghosts, host, &file))
-		return get_text(layer_below(&f->mapped.layer.fs), file, attr);
+		return mapped_meta_text(layer_below(&f->mapped.layer.fs), file, attr);
 	known = mapped_ghost_find(f->ghosts, host);
 	if (known)
 		*attr = *known;
@@ -428,7 +94,7 @@ static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_att
 		     struct mapped_attr *attr)
 {
 	struct mapped_file *f = file_of(&m->layer.fs);
-	_meta_ struct meta meta;
+	_meta_ struct mapped_meta meta;
 	int ret = meta_find(&meta, m, at);
 
 	hide_link(m, at, host);
@@ -436,7 +102,7 @@ static int file_load(struct mapped *m, const struct mapped_at *at, struct fs_att
 		mapped_ghost_found(f->ghosts, at, host);
 	if (ret == -ENOENT)
 		return load_nameless(f, host, attr);
-	return ret ? ret : meta_read(&meta, attr);
+	return ret ? ret : mapped_meta_read(&meta, attr);
 }
 
 /* Its other names are to see it, too. */
@@ -447,7 +113,8 @@ static int save_nameless(struct mapped_file *f, const struct fs_attr *host,
 
 	if (!mapped_ghost_heir(f->ghosts, host, &file))
 		return 0;
-	return meta_change_shared(layer_below(&f->mapped.layer.fs), file, MERGE, attr);
+	return mapped_meta_change_shared(layer_below(&f->mapped.layer.fs), file, MAPPED_MERGE,
+					 attr);
 }
 
 /* With the lock held. */
@@ -455,7 +122,7 @@ static int file_save_held(struct mapped *m, const struct mapped_at *at,
 			  const struct mapped_attr *attr)
 {
 	struct mapped_file *f = file_of(&m->layer.fs);
-	_meta_ struct meta meta;
+	_meta_ struct mapped_meta meta;
 	struct fs_attr host;
 	int ret = fs_getattr(layer_below(&m->layer.fs), at->node, &host);
 	int found = meta_find(&meta, m, at);
@@ -469,8 +136,8 @@ static int file_save_held(struct mapped *m, const struct mapped_at *at,
 	meta.shared = mapped_ghost_has_heir(f->ghosts, &host);
 	/* Of a new object all is said; there may be a dead one's file. */
 	if (at->name)
-		return meta_change(&meta, at->dir, REPLACE, attr);
-	return meta_change(&meta, meta.dir, MERGE, attr);
+		return mapped_meta_change(&meta, at->dir, MAPPED_REPLACE, attr);
+	return mapped_meta_change(&meta, meta.dir, MAPPED_MERGE, attr);
 }
 
 static int file_save(struct mapped *m, const struct mapped_at *at, const struct mapped_attr *attr)
@@ -487,12 +154,12 @@ static int ensure(struct fs *fs, struct fs_node dir, const char *name)
 {
 	struct mapped_at at = {.dir = dir, .name = name};
 	struct mapped_attr attr = {.has = 0};
-	_meta_ struct meta meta;
+	_meta_ struct mapped_meta meta;
 	struct fs_attr host;
-	int ret = meta_at(&meta, layer_below(fs), dir, name);
+	int ret = mapped_meta_at(&meta, layer_below(fs), dir, name);
 
 	if (ret == 0)
-		ret = meta_read(&meta, &attr);
+		ret = mapped_meta_read(&meta, &attr);
 	if (ret || (attr.has & MAPPED_MODE))
 		return ret;
 	ret = fs_walk(meta.below, dir, name, &at.node, &host);
@@ -500,16 +167,16 @@ static int ensure(struct fs *fs, struct fs_node dir, const char *name)
 		return ret;
 	attr = (struct mapped_attr){.has = MAPPED_MODE, .mode = host.mode};
 	meta.shared = mapped_ghost_has_heir(file_of(fs)->ghosts, &host);
-	ret = meta_change(&meta, dir, COMPLETE, &attr);
+	ret = mapped_meta_change(&meta, dir, MAPPED_COMPLETE, &attr);
 	fs_forget(meta.below, at.node);
 	return ret;
 }
 
 static void drop(struct fs *fs, struct fs_node dir, const char *name)
 {
-	_meta_ struct meta meta;
+	_meta_ struct mapped_meta meta;
 
-	if (meta_at(&meta, layer_below(fs), dir, name) == 0 && meta.home.id >= 0)
+	if (mapped_meta_at(&meta, layer_below(fs), dir, name) == 0 && meta.home.id >= 0)
 		fs_unlink(meta.below, meta.home, name, false, NULL);
 }
 
@@ -517,14 +184,14 @@ static int move(struct fs *fs, struct fs_node olddir, const char *oldname, struc
 		const char *newname)
 {
 	struct fs *below = layer_below(fs);
-	_meta_ struct meta from;
+	_meta_ struct mapped_meta from;
 	struct fs_attr attr;
 	struct fs_node home = FS_NO_NODE;
-	int ret = meta_at(&from, below, olddir, oldname);
+	int ret = mapped_meta_at(&from, below, olddir, oldname);
 
 	if (ret || from.home.id < 0 || fs_lookup(below, from.home, oldname, &attr) == -ENOENT)
 		return ret;
-	ret = meta_home(below, newdir, &home);
+	ret = mapped_meta_home(below, newdir, &home);
 	if (ret == 0)
 		ret = fs_rename(below, from.home, oldname, home, newname, NULL);
 	fs_forget(below, home);
@@ -539,7 +206,7 @@ static int share_file(struct fs *below, struct fs_node file, struct fs_node dir,
 	int ret = fs_getattr(below, file, &attr);
 
 	if (ret == 0)
-		ret = meta_home(below, dir, &home);
+		ret = mapped_meta_home(below, dir, &home);
 	if (ret == 0 && fs_lookup(below, home, name, &there) == 0 && there.path != attr.path)
 		ret = fs_unlink(below, home, name, false, NULL);
 	if (ret == 0)
@@ -553,9 +220,9 @@ static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const c
 {
 	struct fs *below = layer_below(fs);
 	struct fs_node file = FS_NO_NODE;
-	_meta_ struct meta from;
+	_meta_ struct mapped_meta from;
 	struct fs_attr attr;
-	int ret = meta_of(&from, file_of(fs), node);
+	int ret = mapped_meta_of(&from, below, file_of(fs)->ghosts, node);
 
 	if (ret == -ENOENT) {
 		ret = fs_getattr(below, node, &attr);
@@ -577,7 +244,7 @@ static bool count_others(void *arg, const struct fs_dirent *entry)
 	bool *others = arg;
 
 	if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0 &&
-	    strcmp(entry->name, META) != 0)
+	    strcmp(entry->name, MAPPED_META) != 0)
 		*others = true;
 	return !*others;
 }
@@ -637,12 +304,12 @@ static int clear(struct fs *fs, struct fs_node node)
 	fs_close(below, dir);
 	if (ret || others)
 		return ret;
-	ret = fs_walk(below, node, META, &home, &attr);
+	ret = fs_walk(below, node, MAPPED_META, &home, &attr);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	ret = S_ISDIR(home.type) ? sweep_home(below, home) : -ENOTDIR;
 	fs_forget(below, home);
-	return ret ? ret : fs_unlink(below, node, META, true, NULL);
+	return ret ? ret : fs_unlink(below, node, MAPPED_META, true, NULL);
 }
 
 /* ---- slots ---- */
@@ -721,7 +388,7 @@ struct victim {
 static int find_victim(struct fs *fs, struct fs_node dir, const char *name, struct victim *victim)
 {
 	struct fs *below = layer_below(fs);
-	_meta_ struct meta meta = {.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
+	_meta_ struct mapped_meta meta = {.below = below, .dir = FS_NO_NODE, .home = FS_NO_NODE};
 	struct fs_attr attr;
 	int ret = fs_walk(below, dir, name, &victim->node, &victim->host);
 
@@ -729,9 +396,9 @@ static int find_victim(struct fs *fs, struct fs_node dir, const char *name, stru
 	victim->file = FS_NO_NODE;
 	if (ret)
 		return ret;
-	ret = meta_at(&meta, below, dir, name);
+	ret = mapped_meta_at(&meta, below, dir, name);
 	if (ret == 0)
-		ret = meta_read(&meta, &victim->attr);
+		ret = mapped_meta_read(&meta, &victim->attr);
 	if (ret == 0 && meta.home.id >= 0 && !S_ISDIR(victim->host.mode) && victim->host.nlink > 1)
 		fs_walk(below, meta.home, meta.name, &victim->file, &attr);
 	if (ret)

@@ -73,7 +73,7 @@ test_death_at_every_place_on_tmpfs() {
 test_death_at_every_place_in_mapped_xattr() {
     share_on disk
     setfattr -n user.probe -v x "$share" 2>/dev/null || skip "no user attributes here"
-    not_here='^fs/mapped_file'
+    not_here='^fs/mapped_(file|meta)'
     die_at_all_places --ownership mapped-xattr
 }
 
