@@ -61,7 +61,7 @@ static bool is_hidden(const struct rules *r, const char *name)
 	return r->hides_prefix && begins(name, PREFIX);
 }
 
-/* The host's name for the guest's; or -EOPNOTSUPP, or `hidden`. */
+/* The host's name for the guest's; or -EOPNOTSUPP, -EINVAL, or `hidden`. */
 struct host_name {
 	char text[FS_NAME_MAX + 1];
 };
@@ -77,6 +77,9 @@ static int to_host(const struct rules *r, const char *name, int hidden, struct h
 		n = snprintf(host->text, sizeof(host->text), "%s", name);
 		break;
 	case FS_XATTR_PREFIX:
+		/* A name space without a name, which the host would take under the prefix. */
+		if (strchr(name, '.')[1] == '\0')
+			return -EINVAL;
 		n = snprintf(host->text, sizeof(host->text), PREFIX "%s", name);
 		break;
 	default:
