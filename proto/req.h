@@ -7,8 +7,8 @@
  *	                                 ▼                                           │
  *executor.answered lane ◄── encode ◄── commit ◄── session_finish() ◄────────────────────────────┘
  *
- * An ask that is made on the loop at once (req_ask_here()) goes straight on to session_finish(),
- * and a read may then put its data where the reply is sent from.
+ * An ask that is made at once by who has the loop (req_ask_here()) goes straight on to
+ * session_finish(), and a read may then put its data where the reply is sent from.
  *
  * Everything but req_ask() and req_reply() belongs to the loop: the one thread that has the
  * session at a time. req_ask() may run anywhere, beside others; it touches its request alone.
@@ -122,8 +122,10 @@ void req_note_handle(struct req *req);
  * the patience it may have. Any thread. */
 bool req_ask(struct req *req);
 
-/* The same on the loop, which then does nothing else; may not sleep if the request can help it.
+/* The same by the thread that has the loop, without a way through the executor: the first on the
+ * loop, the second wherever the loop may be by then. It may not sleep if the request can help it.
  * True: req->result is the answer, for session_finish(), on the loop. */
+void req_prepare_here(struct req *req);
 bool req_ask_here(struct req *req);
 
 /* The request shall not wait for others (any more). Loop. */

@@ -644,10 +644,14 @@ static void give_place_back(struct req *req)
 	req->lane->give_back(req->lane);
 }
 
-bool req_ask_here(struct req *req)
+void req_prepare_here(struct req *req)
 {
 	req->nowait = (req->op->flags & OP_TRIES) != 0;
 	find_place(req);
+}
+
+bool req_ask_here(struct req *req)
+{
 	if (make_ask(req))
 		return true;
 	give_place_back(req);

@@ -392,6 +392,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	bool tries = (req->op->flags & OP_TRIES) != 0, answered, kept;
 	long sleeps = r->watched[tries] > 0 ? count_sleeps() : 0;
 
+	req_prepare_here(req);
 	atomic_store(&r->ask_began, began);
 	atomic_store(&r->turn, turn);
 	arm(r);

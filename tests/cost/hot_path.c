@@ -90,6 +90,7 @@ static void serve(struct engine *e, const uint8_t *bytes, uint32_t size)
 	session_receive(req);
 	while ((req = STAILQ_FIRST(&e->ready)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->ready, link);
+		req_prepare_here(req);
 		while (!req_ask_here(req))
 			;
 		session_finish(req);

@@ -355,6 +355,8 @@ void fuzz_world_ask(struct fuzz_world *world, unsigned which, bool nowait)
 
 	if (req == NULL)
 		return;
+	if (nowait)
+		req_prepare_here(req);
 	if (nowait && req_ask_here(req))
 		session_finish(req);
 	else if (!req_ask(req))

@@ -89,6 +89,7 @@ static void ask_all_here(struct life *life)
 
 	while ((req = STAILQ_FIRST(&life->ready)) != NULL) {
 		STAILQ_REMOVE_HEAD(&life->ready, link);
+		req_prepare_here(req);
 		if (req_ask_here(req))
 			session_finish(req);
 		else
