@@ -451,7 +451,8 @@ static int share_open(struct share *share, bool standby, char *err, size_t errle
 static void share_close(struct share *share)
 {
 	if ((share->device != NULL && !device_idle(share->device)) ||
-	    (share->runner != NULL && !runner_destroy(share->runner, LINGER_TICK_MS))) {
+	    (share->runner != NULL &&
+	     !runner_destroy(share->runner, LINGER_TICKS * LINGER_TICK_MS))) {
 		log_warning("the storage still keeps requests; ending without them");
 		_exit(share->status);
 	}
