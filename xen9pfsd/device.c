@@ -28,7 +28,7 @@
 #include "xenbus/ring.h"
 
 #define BURST 64   /* messages taken from one ring before the others have their turn */
-#define OWED_MAX 4 /* rounds that an event to the guest may wait for it */
+#define OWED_MAX 8 /* ends of rounds, of any ring, that an event to the guest may wait for it */
 
 _Static_assert(CONTROL_RINGS_MAX <= REQ_LANES_MAX, "a mark for each ring");
 
@@ -43,7 +43,7 @@ struct device_ring {
 	struct req_queue held; /* Rflush; see hold_flush() */
 	struct runner_task round_end;
 	bool notify;	     /* an event is owed, */
-	unsigned owed;	     /* since so many rounds */
+	unsigned owed;	     /* since so many ends of rounds */
 	uint32_t told;	     /* the last event was for what was put before */
 	bool more;	     /* messages may be left in the ring */
 	bool masked;	     /* its events do not come */
@@ -378,14 +378,17 @@ static void notify_if_due(struct device_ring *ring)
 		notify(ring);
 }
 
+/* The other rings are looked after, too: they may have no rounds of their own for long. */
 static void ring_round_end(struct runner_task *task)
 {
 	struct device_ring *ring = container_of(task, struct device_ring, round_end);
+	struct device *device = ring->device;
 
-	if (ring->device->link == NULL)
+	if (device->link == NULL)
 		return;
 	CRASH_POINT();
-	notify_if_due(ring);
+	for (unsigned i = 0; i < device->rings; i++)
+		notify_if_due(&device->ring[i]);
 	if (ring->more && !ring->device->is_broken && !session_full(ring->device->session))
 		serve(ring);
 }
