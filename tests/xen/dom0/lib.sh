@@ -62,7 +62,7 @@ start_daemon() {
     daemon=$!
     xs wait 30 /local/domain/0/libxl/xen-9pfs/state running || die "the daemon does not announce itself"
 }
-# All its processes: supervisor and shares', whatever they call themselves.
+# All its processes: supervisor, launcher and shares', whatever they call themselves.
 daemon_processes() {
     local p n=0
     for p in /proc/[0-9]*; do
@@ -70,12 +70,12 @@ daemon_processes() {
     done
     echo $n
 }
-only_the_supervisor() { [ "$(daemon_processes)" = 1 ]; }
+no_shares() { [ "$(daemon_processes)" = 2 ]; }
 # In the state directory, besides what the daemon has for itself.
 sessions() {
     local f
     for f in "$state_dir"/*; do
-        case ${f##*/} in lock | control.sock | '*') ;; *) echo "${f##*/}" ;; esac
+        case ${f##*/} in lock | control.sock | launcher.sock | '*') ;; *) echo "${f##*/}" ;; esac
     done
 }
 daemon_alive() { [ -z "$daemon" ] || kill -0 "$daemon" 2>/dev/null || bad "the daemon died"; }
@@ -228,7 +228,7 @@ nothing_left() {
     check "no zombie domain" soon no_zombies
     equal "mapped grants of domain $be" "$(grants "$be")" 0
     daemon_alive
-    [ -z "$daemon" ] || check "no process of a share is left" soon only_the_supervisor
+    [ -z "$daemon" ] || check "no process of a share is left" soon no_shares
 }
 
 # --------------------------------------------------------- a driver domain
