@@ -532,13 +532,13 @@ static void the_host_root_can_be_exported(void)
 	close(slash);
 }
 
-static void a_path_too_long_to_tell_is_said_so(void)
+static void a_path_too_long_to_tell_is_known_of_directories_alone(void)
 {
 	enum { DEPTH = 20 };
 	_world_ struct world w = world();
 	char name[FS_NAME_MAX + 1], found[FS_NAME_MAX + 1];
-	struct fs_node nodes[DEPTH + 1] = {w.root}, up;
-	struct fs_attr attr;
+	struct fs_node nodes[DEPTH + 1] = {w.root}, up, link;
+	struct fs_attr attr, above;
 
 	memset(name, 'n', FS_NAME_MAX);
 	name[FS_NAME_MAX] = '\0';
@@ -546,7 +546,17 @@ static void a_path_too_long_to_tell_is_said_so(void)
 		OK(fs_mkdir(w.fs, nodes[i], name, 0755, ANYBODY, &attr, NULL));
 		nodes[i + 1] = find(&w, nodes[i], name);
 	}
-	FAILS(ENAMETOOLONG, fs_parent(w.fs, nodes[DEPTH], &up, found));
+	OK(fs_parent(w.fs, nodes[DEPTH], &up, found));
+	CU_ASSERT_STRING_EQUAL(found, name);
+	OK(fs_getattr(w.fs, up, &attr));
+	OK(fs_getattr(w.fs, nodes[DEPTH - 1], &above));
+	CU_ASSERT_EQUAL(attr.path, above.path);
+	fs_forget(w.fs, up);
+	OK(fs_symlink(w.fs, nodes[DEPTH], "link", "target", ANYBODY, &attr, NULL));
+	link = find(&w, nodes[DEPTH], "link");
+	FAILS(ENAMETOOLONG, fs_parent(w.fs, link, &up, found));
+	fs_forget(w.fs, link);
+	OK(fs_unlink(w.fs, nodes[DEPTH], "link", false, NULL));
 	for (int i = DEPTH; i > 0; i--) {
 		fs_forget(w.fs, nodes[i]);
 		OK(fs_unlink(w.fs, nodes[i - 1], name, true, NULL));
@@ -1086,7 +1096,8 @@ static const struct test tests[] = {
 	{"the_parent_is_found_beside_renames", the_parent_is_found_beside_renames},
 	{"the_root_may_be_renamed_and_removed", the_root_may_be_renamed_and_removed},
 	{"the_host_root_can_be_exported", the_host_root_can_be_exported},
-	{"a_path_too_long_to_tell_is_said_so", a_path_too_long_to_tell_is_said_so},
+	{"a_path_too_long_to_tell_is_known_of_directories_alone",
+	 a_path_too_long_to_tell_is_known_of_directories_alone},
 	{"planted_special_files_are_not_opened", planted_special_files_are_not_opened},
 	{"a_fifo_swapped_in_is_not_opened", a_fifo_swapped_in_is_not_opened},
 	{"a_mount_below_has_numbers_of_its_own", a_mount_below_has_numbers_of_its_own},
