@@ -514,10 +514,15 @@ static void take_events(struct runner *r, bool block)
 	}
 }
 
-/* Looks for work once. */
+static bool has_work(const struct runner *r)
+{
+	return !STAILQ_EMPTY(&r->ready) || !STAILQ_EMPTY(&r->tasks);
+}
+
+/* Looks for work once. To look may make some, too. */
 static bool look(struct runner *r)
 {
-	return (r->poller != NULL && r->poller->look(r->poller)) ||
+	return (r->poller != NULL && r->poller->look(r->poller)) || has_work(r) ||
 	       atomic_load_explicit(&r->answers, memory_order_relaxed);
 }
 
@@ -545,11 +550,6 @@ static bool look_around(struct runner *r)
 	}
 	polling_looked(&r->polling, began, now, found);
 	return found;
-}
-
-static bool has_work(const struct runner *r)
-{
-	return !STAILQ_EMPTY(&r->ready) || !STAILQ_EMPTY(&r->tasks);
 }
 
 /* Something to do next. Without, sleeps until there may be. */
