@@ -298,6 +298,19 @@ static void move_away(const struct scene *s, bool back)
 		renameat2(s->host, "../moved/p", s->host, "p", RENAME_EXCHANGE);
 }
 
+/* For what the guest has only just made, a link. */
+static void exchange_new(const struct scene *s, bool back)
+{
+	if (!back) {
+		symlinkat("../canary/d", s->host, "n~");
+		renameat2(s->host, "n", s->host, "n~", RENAME_EXCHANGE);
+	} else if (is_link(s->host, "n")) {
+		unlinkat(s->host, "n", 0);
+		unlinkat(s->host, "n~", 0);
+		unlinkat(s->host, "n~", AT_REMOVEDIR);
+	}
+}
+
 static void *villain(void *arg)
 {
 	const struct scene *s = arg;
@@ -311,6 +324,7 @@ static void *villain(void *arg)
 			replace(s, round % 2);
 		else
 			move_away(s, round % 2);
+		exchange_new(s, turn % 2);
 	}
 	return NULL;
 }
@@ -347,16 +361,17 @@ static unsigned below(struct scene *s, unsigned most)
 
 static const char *a_name(struct scene *s)
 {
-	static const char *const names[] = {"d",  "d",	"d",  "d~", "a",  "a~",	       "r",
-					    "r~", "p",	"f",  "f",  "f~", "g",	       "l",
-					    "n",  "n2", "m~", "o~", META, META "_root"};
+	static const char *const names[] = {"d", "d", "d",  "d~", "a",	"a~", "r",	   "r~",
+					    "p", "f", "f",  "f~", "g",	"l",  "n",	   "n",
+					    "n", "n", "n2", "m~", "o~", META, META "_root"};
 
 	return names[below(s, countof(names))];
 }
 
 static const char *a_dir_name(struct scene *s)
 {
-	static const char *const names[] = {".", ".", "d", "d", "d~", "a", "a~", "r", "p"};
+	static const char *const names[] = {".", ".",  ".", "d", "d", "d~",
+					    "a", "a~", "r", "p", "p"};
 
 	return names[below(s, countof(names))];
 }
@@ -403,7 +418,7 @@ static struct fs_node a_place(struct scene *s)
 		fs_forget(s->fs, dir);
 		dir = node;
 	}
-	if (dir.id >= 0 && below(s, 32) == 0) {
+	if (dir.id >= 0 && below(s, 8) == 0) {
 		fs_forget(s->fs, *held);
 		*held = dir;
 		dir = FS_NO_NODE;
@@ -633,12 +648,17 @@ static void go_up(struct scene *s, struct fs_node dir, const char *name)
 	}
 	fs_forget(s->fs, node);
 	fs_forget(s->fs, walk(s, dir, ".."));
+	for (size_t i = 0; i < countof(s->held); i++) {
+		if (s->held[i].id >= 0)
+			fs_forget(s->fs, walk(s, s->held[i], ".."));
+	}
 }
 
 /* As after a death. */
 static void find_again(struct scene *s, struct fs_node dir, const char *name)
 {
-	struct fs_node node = walk(s, dir, name), again;
+	struct fs_node held = s->held[below(s, countof(s->held))], again;
+	struct fs_node node = walk(s, held.id < 0 ? dir : held, below(s, 2) ? name : ".");
 	struct fs_handle handle = {.size = 0};
 	struct fs_attr attr;
 
