@@ -544,6 +544,58 @@ static void attributes_beyond_the_budget_are_refused(void)
 	stage_close(s);
 }
 
+/* An attribute that others change while it is asked for: each call finds it of the next length. */
+static const size_t *attribute_lengths;
+
+static ssize_t changing_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf,
+				 size_t size)
+{
+	size_t length = *attribute_lengths++;
+
+	(void)fs, (void)node, (void)name;
+	if (size > 0 && length > size)
+		return -ERANGE;
+	if (size > 0)
+		memset(buf, 'x', length);
+	return (ssize_t)length;
+}
+
+static void check_attribute(struct stage *s, const size_t *lengths, uint32_t size)
+{
+	const struct p9_msg *reply;
+
+	attribute_lengths = lengths;
+	does(s, T(xattrwalk, .fid = 1, .newfid = 20, .name = p9_str("user.a")));
+	CU_ASSERT_EQUAL(last(s)->Rxattrwalk.size, size);
+	does(s, T(read, .fid = 20, .count = 4096));
+	reply = last(s);
+	CU_ASSERT_EQUAL(reply->Rread.data.len, size);
+	for (uint32_t i = 0; i < reply->Rread.data.len; i++)
+		CU_ASSERT_EQUAL(((const char *)reply->Rread.data.bytes)[i], 'x');
+	does(s, T(clunk, .fid = 20));
+}
+
+static void attribute_that_changes_while_it_is_read_shows_nothing_else(void)
+{
+	static const size_t shrinks[] = {1000, 10}, grows[] = {10, 1000, 1000, 1000},
+			    goes_on_growing[] = {1,  2,	 3,  4,	 5,  6,	 7,  8,	 9,
+						 10, 11, 12, 13, 14, 15, 16, 17, 18,
+						 19, 20, 21, 22, 23, 24, 25, 26, 27};
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+	const struct fs_ops *own = s->fs->ops;
+
+	ops.getxattr = changing_getxattr;
+	s->fs->ops = &ops;
+	check_attribute(s, grows, 1000);
+	check_attribute(s, shrinks, 10);
+	attribute_lengths = goes_on_growing;
+	fails(s, ERANGE, T(xattrwalk, .fid = 1, .newfid = 20, .name = p9_str("user.a")));
+	fails(s, EBADF, T(read, .fid = 20, .count = 4096));
+	s->fs->ops = own;
+	stage_close(s);
+}
+
 static struct p9_msg lock(uint32_t process)
 {
 	return T(lock, .fid = 1, .type = P9_LOCK_RDLCK, .start = process, .length = 1,
@@ -570,6 +622,8 @@ static const struct test tests[] = {
 	{"bytes_of_requests_beyond_the_budget_have_to_wait",
 	 bytes_of_requests_beyond_the_budget_have_to_wait},
 	{"attributes_beyond_the_budget_are_refused", attributes_beyond_the_budget_are_refused},
+	{"attribute_that_changes_while_it_is_read_shows_nothing_else",
+	 attribute_that_changes_while_it_is_read_shows_nothing_else},
 	{"lockers_beyond_the_budget_are_refused", lockers_beyond_the_budget_are_refused},
 	{"flushed_request_is_never_answered_and_leaves_nothing",
 	 flushed_request_is_never_answered_and_leaves_nothing},
