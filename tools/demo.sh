@@ -83,7 +83,10 @@ nothing_in_store() {
 }
 
 no_share_process() {
-    [ -z "$(cat "/proc/$daemon_pid/task/$daemon_pid/children")" ]
+    local launcher
+    launcher=$(cat "/proc/$daemon_pid/task/$daemon_pid/children")
+    launcher=${launcher%% *}
+    [ -z "$(cat "/proc/$launcher/task/$launcher/children")" ]
 }
 
 daemon_ends_well() {
