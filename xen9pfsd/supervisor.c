@@ -51,7 +51,8 @@ struct supervisor {
 	int signals;
 	struct backend_list backends;
 	unsigned count;
-	struct pollfd *fds;
+	struct pollfd
+		*fds; /* by place, -1 for what is not there; behind them, room for the others */
 	size_t fds_room;
 	bool announced; /* to libxl */
 	enum ending ending;
@@ -278,14 +279,13 @@ static int timeout_ms(const struct supervisor *s)
 	return next <= now ? 0 : (int)(next - now);
 }
 
-/* poll() ignores descriptors that are -1. */
 static int fill_fds(struct supervisor *s)
 {
 	size_t used = FDS_FIRST, room = FDS_FIRST + PROCESS_FDS * (size_t)s->count;
 	const struct backend *b;
 
 	if (room > s->fds_room) {
-		struct pollfd *more = realloc(s->fds, room * sizeof(*more));
+		struct pollfd *more = realloc(s->fds, 2 * room * sizeof(*more));
 
 		if (more == NULL)
 			return -ENOMEM;
@@ -301,6 +301,25 @@ static int fill_fds(struct supervisor *s)
 		used += PROCESS_FDS;
 	}
 	return (int)used;
+}
+
+/* poll() ignores descriptors that are -1, but counts them against RLIMIT_NOFILE: of many shares, or
+ * where descriptors are few, it takes only those that are there. */
+static int wait_for_fds(struct supervisor *s, size_t used)
+{
+	struct pollfd *there = &s->fds[s->fds_room];
+	nfds_t count = 0;
+
+	for (size_t i = 0; i < used; i++)
+		if (s->fds[i].fd >= 0)
+			there[count++] = s->fds[i];
+	if (poll(there, count, timeout_ms(s)) < 0 && errno != EINTR)
+		return -errno;
+	count = 0;
+	for (size_t i = 0; i < used; i++)
+		if (s->fds[i].fd >= 0)
+			s->fds[i].revents = there[count++].revents;
+	return 0;
 }
 
 static void take_process_events(struct supervisor *s)
@@ -406,8 +425,9 @@ static int serve(struct supervisor *s)
 
 		if (used < 0)
 			return used;
-		if (poll(s->fds, (nfds_t)used, timeout_ms(s)) < 0 && errno != EINTR)
-			return -errno;
+		err = wait_for_fds(s, (size_t)used);
+		if (err < 0)
+			return err;
 		take_process_events(s);
 		if (s->fds[2].revents != 0)
 			launch_lost();
