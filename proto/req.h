@@ -10,8 +10,8 @@
  * An ask that is made at once by who has the loop (req_ask_here()) goes straight on to
  * session_finish(), and a read may then put its data where the reply is sent from.
  *
- * Everything but req_ask() and req_reply() belongs to the loop: the one thread that has the
- * session at a time. req_ask() may run anywhere, beside others; it touches its request alone.
+ * Everything but req_ask(), req_ask_here() and req_reply() belongs to the loop: the one thread that
+ * has the session at a time. An ask may run anywhere, beside others; it touches its request alone.
  * req_reply() is the only way out of an ask and may be called at any time, from any thread.
  */
 #ifndef PROTO_REQ_H

@@ -293,6 +293,13 @@ static void release_held(struct device_ring *ring)
 	}
 }
 
+/* What there is room for, and what nothing is in the way of any more. */
+static void send_waiting(struct device_ring *ring)
+{
+	release_held(ring);
+	put_unsent(ring);
+}
+
 static void ring_send(struct lane *lane, struct req *req)
 {
 	struct device_ring *ring = container_of(lane, struct device_ring, lane);
@@ -301,8 +308,7 @@ static void ring_send(struct lane *lane, struct req *req)
 		hold_flush(ring, req);
 	else
 		STAILQ_INSERT_TAIL(&ring->unsent, req, link);
-	release_held(ring);
-	put_unsent(ring);
+	send_waiting(ring);
 	runner_later(ring->device->runner, &ring->round_end);
 }
 
@@ -348,8 +354,7 @@ static void ring_send_placed(struct lane *lane, struct req *req)
 static void send_on(struct device *device)
 {
 	for (unsigned i = 0; i < device->rings; i++) {
-		release_held(&device->ring[i]);
-		put_unsent(&device->ring[i]);
+		send_waiting(&device->ring[i]);
 		if (device->ring[i].notify)
 			runner_later(device->runner, &device->ring[i].round_end);
 	}
@@ -372,9 +377,15 @@ static void notify(struct device_ring *ring)
 	link_notify(ring->device->link, ring->saved->port);
 }
 
+/* Is an event owed to a guest that is not busy with the last one? */
+static bool is_awaited(const struct device_ring *ring)
+{
+	return ring->notify && ring_consumed(&ring->ring, ring->told);
+}
+
 static void notify_if_due(struct device_ring *ring)
 {
-	if (ring->notify && (ring_consumed(&ring->ring, ring->told) || ++ring->owed > OWED_MAX))
+	if (is_awaited(ring) || (ring->notify && ++ring->owed > OWED_MAX))
 		notify(ring);
 }
 
@@ -395,11 +406,6 @@ static void ring_round_end(struct runner_task *task)
 
 /* ---- without events ---- */
 
-static bool has_to_send(const struct device_ring *ring)
-{
-	return !STAILQ_EMPTY(&ring->unsent) || !STAILQ_EMPTY(&ring->held);
-}
-
 static bool device_look(struct runner_poller *poller)
 {
 	struct device *device = container_of(poller, struct device, poller);
@@ -410,17 +416,14 @@ static bool device_look(struct runner_poller *poller)
 	for (unsigned i = 0; i < device->rings; i++) {
 		struct device_ring *ring = &device->ring[i];
 
-		if (has_to_send(ring)) {
-			release_held(ring);
-			put_unsent(ring);
-		}
+		send_waiting(ring);
 		if (ring_offers(&ring->ring) && take(ring))
 			any = true;
 	}
 	for (unsigned i = 0; i < device->rings && !any; i++) {
 		struct device_ring *ring = &device->ring[i];
 
-		if (ring->notify && ring_consumed(&ring->ring, ring->told))
+		if (is_awaited(ring))
 			notify(ring);
 	}
 	return any;
@@ -750,8 +753,7 @@ void device_disconnect(struct device *device)
 		runner_remove(device->runner, &device->source);
 	receive_flushes(device);
 	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
-		release_held(&device->ring[i]);
-		put_unsent(&device->ring[i]);
+		send_waiting(&device->ring[i]);
 		ring_unmap(&device->ring[i]);
 	}
 	link_close(device->link);

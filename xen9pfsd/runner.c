@@ -398,12 +398,12 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	arm(r);
 	answered = req_ask_here(req);
 	kept = atomic_compare_exchange_strong(&r->turn, &turn, turn + 1);
-	if (kept && answered)
-		session_finish(req);
-	else if (answered)
-		runner_answered(&r->executor, req);
-	else
+	if (!answered)
 		ask_elsewhere(r, req);
+	else if (kept)
+		session_finish(req);
+	else
+		runner_answered(&r->executor, req);
 	if (!kept) {
 		nudge_loop(r);
 		return false;
@@ -555,7 +555,7 @@ static bool look_around(struct runner *r)
 /* Something to do next. Without, sleeps until there may be. */
 static void find_work(struct runner *r)
 {
-	if (has_work(r) || (r->poller != NULL && (look(r) || look_around(r)))) {
+	if (has_work(r) || look(r) || look_around(r)) {
 		if (++r->rounds >= EVENTS_ROUNDS)
 			take_events(r, false);
 		return;

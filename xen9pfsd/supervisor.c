@@ -51,8 +51,7 @@ struct supervisor {
 	int signals;
 	struct backend_list backends;
 	unsigned count;
-	struct pollfd
-		*fds; /* by place, -1 for what is not there; behind them, room for the others */
+	struct pollfd *fds; /* by place, -1 for what is not there; as many more for poll() */
 	size_t fds_room;
 	bool announced; /* to libxl */
 	enum ending ending;

@@ -827,19 +827,27 @@ static void successor_is_found_by_its_own_socket(void)
 	bench_close(&b);
 }
 
-/* It answers the new supervisor, and then obeys the last one. */
+/* The supervisor has died in the middle of a move: the keeper answers the new one, and then obeys
+ * the last one. Returns the successor. */
+static pid_t leave_a_late_move(struct bench *b)
+{
+	pid_t successor;
+
+	bench_open(b);
+	script("late", "serve");
+	serve(b);
+	CU_ASSERT_EQUAL_FATAL(process_move(&b->process, -1, now(b)), 0);
+	pump(b, PROCESS_MOVING);
+	successor = b->process.next.pid;
+	bench_forget(b);
+	return successor;
+}
+
 static void keeper_that_hands_over_after_its_hello_is_followed_to_the_successor(void)
 {
 	struct bench b;
-	pid_t successor;
+	pid_t successor = leave_a_late_move(&b);
 
-	bench_open(&b);
-	script("late", "serve");
-	serve(&b);
-	CU_ASSERT_EQUAL_FATAL(process_move(&b.process, -1, now(&b)), 0);
-	pump(&b, PROCESS_MOVING);
-	successor = b.process.next.pid;
-	bench_forget(&b);
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
 	/* Unless it has ended before we knew who it was. */
 	if (b.process.now.pid != successor)
@@ -851,18 +859,10 @@ static void keeper_that_hands_over_after_its_hello_is_followed_to_the_successor(
 
 static void successor_of_a_keeper_that_is_to_end_ends_too(void)
 {
-	enum process_news news;
 	struct bench b;
-	pid_t successor;
+	pid_t successor = leave_a_late_move(&b);
+	enum process_news news = adopt(&b, true, false);
 
-	bench_open(&b);
-	script("late", "serve");
-	serve(&b);
-	CU_ASSERT_EQUAL_FATAL(process_move(&b.process, -1, now(&b)), 0);
-	pump(&b, PROCESS_MOVING);
-	successor = b.process.next.pid;
-	bench_forget(&b);
-	news = adopt(&b, true, false);
 	if (news == PROCESS_NO_NEWS)
 		news = pump(&b, NEWS);
 	CU_ASSERT_EQUAL(news, PROCESS_HAS_ENDED);
