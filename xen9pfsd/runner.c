@@ -27,13 +27,14 @@
 #include "xen9pfsd/polling.h"
 
 #define NS_PER_MS 1000000LL
-#define ROUND_ASKS 16		    /* inline, before the replies of a round go out */
-#define EVENTS 16		    /* taken from epoll at once, */
-#define EVENTS_ROUNDS 8		    /* in so many rounds when there is other work */
-#define LOOKS 8			    /* for work, between looks at the clock */
-#define SLOW_ASK_NS (1 * NS_PER_MS) /* after such a one so many are watched: */
-#define SLOW_AMONG 8		    /* if another was as slow, and slept, the storage is slow */
-#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* now, so asks go to the pool for so long */
+#define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
+#define EVENTS 16			 /* taken from epoll at once, */
+#define EVENTS_ROUNDS 8			 /* in so many rounds when there is other work */
+#define LOOKS 8				 /* for work, between looks at the clock */
+#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two asks that last, and sleep, so long, */
+#define SLOW_AMONG 8			 /* among so many, or one that loses the role: */
+#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* the storage is slow; for so long they go to the pool   \
+					  */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
@@ -64,9 +65,11 @@ struct runner {
 	struct runner_poller *poller; /* or NULL */
 	bool patient;		      /* as runner_set_poller() has it */
 	struct polling polling;
-	unsigned rounds;       /* without a look at the events */
-	int64_t slow_until[2]; /* [1]: of asks that try not to sleep */
-	unsigned watched[2];   /* so many asks are, from here on */
+	unsigned rounds;	/* without a look at the events */
+	int64_t slow_until[2];	/* [1]: of asks that try not to sleep */
+	unsigned after_slow[2]; /* so many of the SLOW_AMONG are still to come */
+	long sleeps;		/* of its thread, until it last waited for events */
+	uint64_t since;		/* `turn` when it got the role */
 	bool stop;
 
 	/* Shared, under `lock`. */
@@ -82,6 +85,7 @@ struct runner {
 	LIST_HEAD(, waiter) waiters;
 	unsigned waits;	       /* of them, or about to be */
 	bool late;	       /* a cancelled one does not come back: see give_up() */
+	uint64_t pardoned;     /* who has the role since then took it from one that did not sleep */
 	bool short_of_threads; /* has been said */
 	bool vacant;	       /* the role waits for a thread */
 	bool sleeping;	       /* its holder waits in epoll */
@@ -354,7 +358,7 @@ static bool quick(const struct runner *r, const struct req *req, int64_t now)
 	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
 }
 
-/* How often the thread has slept; having to wait for a processor does not count. */
+/* How often the thread has slept; having to wait for a processor does not count, however long. */
 static long count_sleeps(void)
 {
 	struct rusage usage;
@@ -362,18 +366,32 @@ static long count_sleeps(void)
 	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_nvcsw;
 }
 
-/* `sleeps`: as many as before the ask, if it is watched. */
-static void note_time(struct runner *r, bool tries, long sleeps, int64_t began, int64_t now)
+static void note_time(struct runner *r, bool tries, int64_t began, int64_t now)
 {
-	bool watched = r->watched[tries] > 0;
+	bool again = r->after_slow[tries] > 0;
+	long sleeps;
 
-	if (watched)
-		r->watched[tries]--;
+	if (again)
+		r->after_slow[tries]--;
 	if (now - began <= SLOW_ASK_NS)
 		return;
-	r->watched[tries] = SLOW_AMONG;
-	if (watched && count_sleeps() > sleeps)
-		r->slow_until[tries] = now + SLOW_PERIOD_NS;
+	sleeps = count_sleeps();
+	if (sleeps > r->sleeps) {
+		r->after_slow[tries] = SLOW_AMONG;
+		if (again)
+			r->slow_until[tries] = now + SLOW_PERIOD_NS;
+	}
+	r->sleeps = sleeps;
+}
+
+/* The role was taken at `lost` from this thread, which had slept so often. */
+static void pardon(struct runner *r, uint64_t lost, long sleeps)
+{
+	if (count_sleeps() > sleeps)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->pardoned = lost;
+	pthread_mutex_unlock(&r->lock);
 }
 
 /* The ask has given back what it had of its lane, and others may go on there. */
@@ -387,17 +405,20 @@ static void nudge_loop(struct runner *r)
 /* False: the role is lost, and `req` may be anybody's by now. */
 static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 {
-	uint64_t turn = atomic_load(&r->turn) + 1;
-	int64_t began = *now;
+	const uint64_t turn = atomic_load(&r->turn) + 1;
+	const int64_t began = *now;
+	const long sleeps = r->sleeps;
 	bool tries = (req->op->flags & OP_TRIES) != 0, answered, kept;
-	long sleeps = r->watched[tries] > 0 ? count_sleeps() : 0;
+	uint64_t mine = turn;
 
 	req_prepare_here(req);
 	atomic_store(&r->ask_began, began);
 	atomic_store(&r->turn, turn);
 	arm(r);
 	answered = req_ask_here(req);
-	kept = atomic_compare_exchange_strong(&r->turn, &turn, turn + 1);
+	kept = atomic_compare_exchange_strong(&r->turn, &mine, turn + 1);
+	if (!kept)
+		pardon(r, turn + 1, sleeps);
 	if (!answered)
 		ask_elsewhere(r, req);
 	else if (kept)
@@ -409,7 +430,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 		return false;
 	}
 	*now = now_ns();
-	note_time(r, tries, sleeps, began, *now);
+	note_time(r, tries, began, *now);
 	return true;
 }
 
@@ -458,15 +479,20 @@ static bool finish_answered(struct runner *r, bool may_sleep)
 {
 	struct req_queue answered = STAILQ_HEAD_INITIALIZER(answered);
 	bool sleeping, late;
+	uint64_t pardoned;
 	struct req *req;
 
 	pthread_mutex_lock(&r->lock);
 	STAILQ_CONCAT(&answered, &r->answered);
 	atomic_store_explicit(&r->answers, false, memory_order_relaxed);
 	late = r->late;
+	pardoned = r->pardoned;
+	r->pardoned = 0;
 	sleeping = may_sleep && STAILQ_EMPTY(&answered) && !late;
 	r->sleeping = sleeping;
 	pthread_mutex_unlock(&r->lock);
+	if (pardoned != 0 && pardoned == r->since)
+		r->slow_until[0] = r->slow_until[1] = 0;
 	while ((req = STAILQ_FIRST(&answered)) != NULL) {
 		STAILQ_REMOVE_HEAD(&answered, link);
 		session_finish(req);
@@ -503,6 +529,7 @@ static void take_events(struct runner *r, bool block)
 		pthread_mutex_lock(&r->lock);
 		r->sleeping = false;
 		pthread_mutex_unlock(&r->lock);
+		r->sleeps = count_sleeps();
 	}
 	for (int i = 0; i < count; i++) {
 		struct runner_source *source = events[i].data.ptr;
@@ -568,8 +595,11 @@ static void find_work(struct runner *r)
 /* Holds the role until it is lost or all is over. */
 static void loop(struct runner *r)
 {
-	/* Whoever had it before was stuck: do not try the same again at once. */
-	if (atomic_load(&r->turn) > 0)
+	r->since = atomic_load(&r->turn);
+	r->sleeps = count_sleeps();
+	/* Whoever had it before is stuck, unless he only waits for a processor: see pardon(). Do
+	 * not try the same again at once. */
+	if (r->since > 0)
 		r->slow_until[0] = r->slow_until[1] = now_ns() + SLOW_PERIOD_NS;
 
 	for (;;) {

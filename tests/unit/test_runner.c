@@ -32,6 +32,8 @@ struct gate_fs {
 	int gate;	     /* readable: open */
 	atomic_bool closed;  /* getattr waits */
 	atomic_uint waiting; /* in getattr */
+	atomic_bool busy;    /* getattr computes until this is false */
+	pthread_t asked;     /* getattr's last thread */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -64,6 +66,9 @@ static int gate_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr
 		poll(&open, 1, -1);
 		atomic_fetch_sub(&g->waiting, 1);
 	}
+	while (atomic_load(&g->busy))
+		cpu_relax();
+	g->asked = pthread_self();
 	return gate_root(fs, &node, attr);
 }
 
@@ -165,7 +170,8 @@ struct world {
 	unsigned sent, taken;
 	unsigned replies[65536]; /* by tag */
 	unsigned total;
-	unsigned blocked; /* of the Rlocks */
+	pthread_t sent_by; /* the last one */
+	unsigned blocked;  /* of the Rlocks */
 	bool stop, at_once;
 	struct runner_poller poller;
 	atomic_bool armed; /* the loop has said that it sleeps */
@@ -179,6 +185,7 @@ static void lane_send(struct lane *lane, struct req *req)
 	pthread_mutex_lock(&w->lock);
 	w->replies[req->r.tag]++;
 	w->total++;
+	w->sent_by = pthread_self();
 	w->blocked += req->r.type == P9_Rlock && req->r.Rlock.status == P9_LOCK_BLOCKED;
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
@@ -489,6 +496,24 @@ static void role_that_changes_hands_loses_and_doubles_nothing(void)
 	world_close(w);
 }
 
+/* A thread that waited for a processor says nothing about the storage. */
+static void late_ask_that_did_not_sleep_sends_no_other_to_the_pool(void)
+{
+	struct world *w = world_open();
+
+	atomic_store(&w->gate.busy, true);
+	post(w, 1, getattr());
+	post(w, 2, T(statfs, .fid = 0));
+	await_reply(w, 2, 1);
+	CU_ASSERT_EQUAL(w->replies[1], 0);
+	atomic_store(&w->gate.busy, false);
+	await_reply(w, 1, 1);
+	post(w, 3, getattr());
+	await_reply(w, 3, 1);
+	CU_ASSERT(pthread_equal(w->gate.asked, w->sent_by));
+	world_close(w);
+}
+
 /* ---- work without events ---- */
 
 static void work_is_found_without_an_event(void)
@@ -679,6 +704,8 @@ static const struct test tests[] = {
 	{"flush_of_a_stuck_ask_is_answered_at_once", flush_of_a_stuck_ask_is_answered_at_once},
 	{"role_that_changes_hands_loses_and_doubles_nothing",
 	 role_that_changes_hands_loses_and_doubles_nothing},
+	{"late_ask_that_did_not_sleep_sends_no_other_to_the_pool",
+	 late_ask_that_did_not_sleep_sends_no_other_to_the_pool},
 	{"work_is_found_without_an_event", work_is_found_without_an_event},
 	{"a_loop_that_looks_around_sees_the_pools_answers",
 	 a_loop_that_looks_around_sees_the_pools_answers},
