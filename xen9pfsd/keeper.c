@@ -816,11 +816,25 @@ static void keep(struct keeper *k)
 
 /* ---- the beginning ---- */
 
+/* A table that is shared grows only after an RCU grace period, some 20 ms, and the request that
+ * needed one descriptor more sleeps meanwhile. Nobody shares it yet. */
+static void widen_table(void)
+{
+	struct rlimit limit;
+	int last = KEEPER_TABLE - 1;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < KEEPER_TABLE)
+		last = (int)limit.rlim_cur - 1;
+	if (last >= KEEPER_FDS && dup2(KEEPER_CONTROL, last) == last)
+		close(last);
+}
+
 static int open_fixed(void)
 {
 	int fd;
 
 	close_range(KEEPER_LISTEN, ~0u, 0);
+	widen_table();
 	/* Takes the lowest free number each time. */
 	do {
 		fd = open_placeholder();

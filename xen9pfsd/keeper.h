@@ -34,6 +34,9 @@ enum keeper_fd {
 	KEEPER_FDS = 16,
 };
 
+/* The table has room for so many from the start: 32 KiB. */
+#define KEEPER_TABLE 4096
+
 /* A worker may open so many files fewer than the keeper: else one that has used up all numbers
  * could not get a successor. Three at a time are needed (a pair of sockets and one more). */
 #define KEEPER_RESERVE 16

@@ -37,6 +37,14 @@ test_share_is_a_keeper_and_a_worker_with_one_table() {
         fail "the keeper has threads"
 }
 
+# Once it is shared, each time it has to grow would cost a request 20 ms and more.
+test_table_is_wide_before_it_is_shared() {
+    local size
+    attach_and_hold
+    size=$(sed -n 's/^FDSize:\t//p' "/proc/$(worker)/status")
+    [ "$size" -ge 4096 ] || [ "$size" -ge "$(ulimit -n)" ] || fail "it is $size wide"
+}
+
 test_killed_worker_is_followed_by_another() {
     local first old
     attach_and_hold
