@@ -133,6 +133,11 @@ int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *nam
 	return fs->ops->parent ? fs->ops->parent(fs, node, dir, name) : -EOPNOTSUPP;
 }
 
+int fs_is_deep(struct fs *fs, struct fs_node node)
+{
+	return fs->ops->is_deep ? fs->ops->is_deep(fs, node) : 0;
+}
+
 void fs_forget(struct fs *fs, struct fs_node node)
 {
 	if (node.id >= 0 && fs->ops->forget)

@@ -218,6 +218,10 @@ struct fs_ops {
 	 * deep that its place has no path. */
 	int (*parent)(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 
+	/* Whether `node` lies so deep, 0 or 1, and nothing else of its place. NULL: no depth is too
+	 * much here. */
+	int (*is_deep)(struct fs *fs, struct fs_node node);
+
 	void (*forget)(struct fs *fs, struct fs_node node);
 
 	/* What finds `node` again in another process, wherever it is moved to beneath the root;
@@ -386,6 +390,7 @@ int fs_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr);
 int fs_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 	    struct fs_attr *attr);
 int fs_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
+int fs_is_deep(struct fs *fs, struct fs_node node);
 void fs_forget(struct fs *fs, struct fs_node node); /* takes FS_NO_NODE */
 int fs_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr);
 int fs_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,

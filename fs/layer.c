@@ -40,6 +40,11 @@ static int layer_parent(struct fs *fs, struct fs_node node, struct fs_node *dir,
 	return layer_ops(fs)->parent(layer_below(fs), node, dir, name);
 }
 
+static int layer_is_deep(struct fs *fs, struct fs_node node)
+{
+	return layer_ops(fs)->is_deep(layer_below(fs), node);
+}
+
 static void layer_forget(struct fs *fs, struct fs_node node)
 {
 	layer_ops(fs)->forget(layer_below(fs), node);
@@ -245,6 +250,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(walk);
 	LAYER_SLOT(lookup);
 	LAYER_SLOT(parent);
+	LAYER_SLOT(is_deep);
 	LAYER_SLOT(forget);
 	LAYER_SLOT(handle);
 	LAYER_SLOT(restore);

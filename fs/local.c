@@ -256,6 +256,14 @@ int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *
 	return 0;
 }
 
+static int local_is_deep(struct fs *fs, struct fs_node node)
+{
+	char path[PATH_MAX];
+	int ret = local_path(local_of(fs), node.id, path);
+
+	return ret == -ENAMETOOLONG ? 1 : ret;
+}
+
 static void local_destroy(struct fs *fs)
 {
 	struct local *local = local_of(fs);
@@ -277,6 +285,7 @@ static const struct fs_ops local_ops = {
 	.walk = local_walk,
 	.lookup = local_lookup,
 	.parent = local_parent,
+	.is_deep = local_is_deep,
 	.forget = local_forget,
 	.handle = local_handle,
 	.restore = local_restore,

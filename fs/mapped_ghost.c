@@ -194,15 +194,8 @@ static void remember_deep(struct mapped_ghosts *g, const struct mapped_at *at,
 void mapped_ghost_found(struct mapped_ghosts *g, const struct mapped_at *at,
 			const struct fs_attr *host)
 {
-	char name[FS_NAME_MAX + 1];
-	struct fs_node dir;
-
-	if (S_ISDIR(host->mode))
-		return;
-	if (fs_parent(g->below, at->node, &dir, name) == -ENAMETOOLONG)
+	if (!S_ISDIR(host->mode) && fs_is_deep(g->below, at->node) == 1)
 		remember_deep(g, at, host);
-	else
-		fs_forget(g->below, dir);
 }
 
 int mapped_ghost_parent(struct mapped_ghosts *g, struct fs_node node, struct fs_node *dir,

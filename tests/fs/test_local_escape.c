@@ -555,6 +555,8 @@ static void a_path_too_long_to_tell_is_known_of_directories_alone(void)
 	OK(fs_symlink(w.fs, nodes[DEPTH], "link", "target", ANYBODY, &attr, NULL));
 	link = find(&w, nodes[DEPTH], "link");
 	FAILS(ENAMETOOLONG, fs_parent(w.fs, link, &up, found));
+	CU_ASSERT_EQUAL(fs_is_deep(w.fs, link), 1);
+	CU_ASSERT_EQUAL(fs_is_deep(w.fs, nodes[1]), 0);
 	fs_forget(w.fs, link);
 	OK(fs_unlink(w.fs, nodes[DEPTH], "link", false, NULL));
 	for (int i = DEPTH; i > 0; i--) {

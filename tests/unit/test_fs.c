@@ -201,6 +201,7 @@ static void empty_slots_answer_eopnotsupp(void)
 	FAILS(EOPNOTSUPP, fs_walk(&empty, dir_node, "..", &node, &attr));
 	FAILS(EOPNOTSUPP, fs_lookup(&empty, dir_node, "x", &attr));
 	FAILS(EOPNOTSUPP, fs_parent(&empty, dir_node, &node, buf));
+	CU_ASSERT_EQUAL(fs_is_deep(&empty, dir_node), 0);
 	FAILS(EOPNOTSUPP, fs_handle(&empty, dir_node, &attr, &handle));
 	FAILS(EOPNOTSUPP, fs_restore(&empty, &(struct fs_handle){.size = 1}, &node, &attr));
 	FAILS(EOPNOTSUPP, fs_getattr(&empty, dir_node, &attr));
