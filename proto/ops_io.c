@@ -186,17 +186,45 @@ int do_read_commit(struct req *req)
 	return 0;
 }
 
+/* Of a file, at an offset: it takes two pieces as well as one, and a value is copied later. */
+static bool takes_pieces(const struct req *req)
+{
+	return req->fid->saved.kind == FID_FILE && S_ISREG(req->node->saved.fs.type) &&
+	       (req->file.flags & O_APPEND) == 0;
+}
+
 int do_write(struct req *req)
 {
+	if (!takes_pieces(req))
+		req_fetch(req);
 	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_write(req);
 	return 0;
+}
+
+/* The same without a copy. Of two pieces there is no note: begun anew, they are written to the same
+ * place. */
+static int write_kept(struct req *req)
+{
+	const struct p9_Twrite *t = &req->t.Twrite;
+	const struct iovec *kept = req->kept;
+	struct fs_intent *intent = kept[1].iov_len == 0 ? req->intent : NULL;
+	struct fs *fs = req->session->fs;
+	ssize_t more = 0, done;
+
+	done = fs_write(fs, req->file, kept[0].iov_base, kept[0].iov_len, t->offset, intent);
+	if (done == (ssize_t)kept[0].iov_len && kept[1].iov_len > 0)
+		more = fs_write(fs, req->file, kept[1].iov_base, kept[1].iov_len,
+				t->offset + (uint64_t)done, NULL);
+	return (int)(more < 0 ? done : done + more);
 }
 
 int do_write_ask(struct req *req)
 {
 	const struct p9_Twrite *t = &req->t.Twrite;
 
+	if (req->kept[0].iov_base != NULL)
+		return write_kept(req);
 	return (int)fs_write(req->session->fs, req->file, t->data.bytes, t->data.len, t->offset,
 			     req->intent);
 }

@@ -72,6 +72,7 @@ struct req {
 	uint8_t *in, *out;
 	uint32_t in_size, out_size;
 	struct iovec place[2]; /* of a read's data, instead of `out`; [0].iov_base NULL: none */
+	struct iovec kept[2];  /* of a write's data, instead of `in`; the same */
 	uint8_t *text;
 	uint32_t text_room;
 	uint32_t bytes;	 /* of session::bytes */
@@ -133,6 +134,11 @@ void req_cancel(struct req *req);
 
 /* The answer: 0, a count, or -errno. Any thread. */
 void req_reply(struct req *req, int result);
+
+/* A message of which the lane kept all but REQ_KEPT_FROM bytes comes into memory after all: its
+ * data is needed for longer, or by somebody who cannot use it where it is. Loop. */
+#define REQ_KEPT_FROM P9_WRITE_HEADER
+void req_fetch(struct req *req);
 
 /* Counts `size` bytes of a reply to come against the session's limit. For check. */
 void req_charge(struct req *req, uint32_t size);

@@ -28,7 +28,7 @@
 #include "proto/9p.h"
 #include "proto/ranges.h"
 
-#define SAVED_LAYOUT 3 /* changes with anything below */
+#define SAVED_LAYOUT 4 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -58,6 +58,8 @@ struct slot {
 	uint32_t at;
 	uint32_t in_size, out_size;
 	uint32_t fid, dfid, node, dnode; /* in SLOT_ASKING and SLOT_PLACED */
+	uint8_t kept;			 /* until SLOT_SENDING: of its message only the first
+					    REQ_KEPT_FROM bytes are here, the rest is in its ring */
 	uint8_t flushed;		 /* nobody waits for the reply: never run again, no reply */
 	uint8_t deaths;			 /* processes that crashed in it */
 	struct fs_intent intent;

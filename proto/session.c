@@ -231,6 +231,33 @@ void session_taking(struct req *req, uint32_t at)
 	saved_set(&req->slot->state, SLOT_TAKING);
 }
 
+void session_keeping(struct req *req, uint32_t at, const struct iovec kept[2])
+{
+	req->kept[0] = kept[0];
+	req->kept[1] = kept[1];
+	req->slot->kept = true;
+	session_taking(req, at);
+}
+
+static void release_kept(struct req *req)
+{
+	if (req->kept[0].iov_base == NULL)
+		return;
+	req->kept[0].iov_base = NULL;
+	req->lane->release(req->lane);
+}
+
+void req_fetch(struct req *req)
+{
+	if (req->kept[0].iov_base == NULL)
+		return;
+	req->lane->fetch(req->lane, req->in, req->in_size, req->slot->at);
+	CRASH_POINT();
+	__atomic_store_n(&req->slot->kept, false, __ATOMIC_RELEASE);
+	CRASH_POINT();
+	release_kept(req);
+}
+
 void session_putting(struct req *req, uint32_t at)
 {
 	req->slot->at = at;
@@ -902,6 +929,7 @@ void session_finish(struct req *req)
 	if (instead == OP_DROPS)
 		saved_set(&req->slot->state, SLOT_FREE);
 	CRASH_POINT();
+	release_kept(req);
 	pass_on(req);
 	req_release(req);
 	if (instead == OP_DROPS) {
@@ -994,6 +1022,19 @@ static void take_up_held(struct req *req)
 	}
 }
 
+/* What the predecessor kept comes into memory before its lane hands back anything. */
+static void take_up_kept(struct session *session, uint32_t number, struct lane *lane)
+{
+	struct slot *slot = &session->saved->slot[number];
+
+	if (!slot->kept || slot->state >= SLOT_SENDING)
+		return;
+	if (lane->fetch == NULL ||
+	    !lane->fetch(lane, session->saved->in[number], slot->in_size, slot->at))
+		saved_set(&slot->state, SLOT_FREE);
+	__atomic_store_n(&slot->kept, false, __ATOMIC_RELEASE);
+}
+
 /* Is there still something to be done for the request? */
 static bool take_up_slot(struct session *session, uint32_t number, struct lane *const *lanes)
 {
@@ -1004,6 +1045,7 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 	if (slot->state == SLOT_FREE)
 		return false;
 	lane = lanes[slot->lane];
+	take_up_kept(session, number, lane);
 	if (slot->state == SLOT_TAKING) {
 		lane->retake(lane, slot->at, slot->in_size);
 		saved_set(&slot->state, SLOT_TAKEN);

@@ -44,6 +44,12 @@ struct lane {
 	void (*give_back)(struct lane *lane);
 	void (*send_placed)(struct lane *lane, struct req *req);
 
+	/* For lanes that use session_keeping(); loop. fetch() copies what is not in `in` yet of the
+	 * message that began at `at`; false: there is none of that size. release(): none of it is
+	 * needed any more where it stands. */
+	bool (*fetch)(struct lane *lane, uint8_t *in, uint32_t size, uint32_t at);
+	void (*release)(struct lane *lane);
+
 	/* The rest is asked of a predecessor's requests only (session_recover()); loop. */
 	uint32_t number;
 	/* A message of `size` bytes that began at position `at` was copied: see that the transport
@@ -121,6 +127,11 @@ uint32_t session_max_message(const struct session *session);
 bool session_full(const struct session *session);
 struct req *session_request(struct session *session, struct lane *lane, uint32_t size);
 void session_taking(struct req *req, uint32_t at);
+
+/* In place of session_taking(), for a Twrite: only the first REQ_KEPT_FROM bytes were copied, the
+ * rest is used where it stands (`kept`, one piece or two) if that need not be for long. It is the
+ * lane's to keep it until release() is called, or fetch() and release(). */
+void session_keeping(struct req *req, uint32_t at, const struct iovec kept[2]);
 void session_receive(struct req *req);
 
 /* Or it is left to a successor, as it was taken. */

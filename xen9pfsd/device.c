@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * device.c - see device.h. Each ring is a lane of the session. What is taken from a ring is
- * copied whole into a request before anybody looks at it; a reply that does not fit into the ring
- * waits in `unsent`, and never keeps requests from being taken.
+ * copied whole into a request before anybody looks at it, but for the data of a large write, which
+ * nobody looks at. A reply that does not fit into the ring waits in `unsent`, and never keeps
+ * requests from being taken.
  *
  * Events come and go as seldom as can be. A port that brought one stays masked while the loop looks
  * at the rings anyway, until it is about to sleep. An event to the guest is owed when a ring moved
@@ -27,8 +28,9 @@
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
-#define BURST 64   /* messages taken from one ring before the others have their turn */
-#define OWED_MAX 8 /* ends of rounds, of any ring, that an event to the guest may wait for it */
+#define BURST 64       /* messages taken from one ring before the others have their turn */
+#define KEEP_MIN 16384 /* larger writes are not copied, if they leave the ring half of its room */
+#define OWED_MAX 8     /* ends of rounds, of any ring, that an event to the guest may wait for it */
 
 _Static_assert(CONTROL_RINGS_MAX <= REQ_LANES_MAX, "a mark for each ring");
 
@@ -90,6 +92,27 @@ static void receive(struct device_ring *ring, struct req *req)
 	ring->device->flush_count++;
 }
 
+/* Whatever becomes of it, others find room. */
+static bool may_keep(const struct device_ring *ring, const struct ring_message *msg)
+{
+	return msg->header[4] == P9_Twrite && msg->size >= KEEP_MIN &&
+	       msg->size <= ring->ring.half / 2 && !ring->ring.keeps;
+}
+
+/* Its turn comes at once, so that there is none when the next comes. */
+static void keep(struct device_ring *ring, const struct ring_message *msg, struct req *req)
+{
+	struct iovec rest[2];
+
+	ring_copy_first(&ring->ring, msg, REQ_KEPT_FROM, req->in);
+	ring_rest(&ring->ring, msg, REQ_KEPT_FROM, rest);
+	CRASH_POINT();
+	session_keeping(req, ring->saved->own.cons, rest);
+	CRASH_POINT();
+	ring_keep(&ring->ring, msg->size);
+	ring->more = true;
+}
+
 static void take_one(struct device_ring *ring, const struct ring_message *msg)
 {
 	struct req *req = session_request(ring->device->session, &ring->lane, msg->size);
@@ -99,13 +122,17 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 		ring->more = true;
 		return;
 	}
-	ring_copy(&ring->ring, msg, req->in);
+	if (may_keep(ring, msg)) {
+		keep(ring, msg, req);
+	} else {
+		ring_copy(&ring->ring, msg, req->in);
+		CRASH_POINT();
+		session_taking(req, ring->saved->own.cons);
+		CRASH_POINT();
+		ring_advance(&ring->ring, msg->size);
+		ring->notify = true;
+	}
 	CRASH_POINT();
-	session_taking(req, ring->saved->own.cons);
-	CRASH_POINT();
-	ring_advance(&ring->ring, msg->size);
-	CRASH_POINT();
-	ring->notify = true;
 	receive(ring, req);
 }
 
@@ -345,6 +372,25 @@ static void ring_send_placed(struct lane *lane, struct req *req)
 	}
 	atomic_store(&ring->placing, false);
 	put_unsent(ring);
+	runner_later(ring->device->runner, &ring->round_end);
+}
+
+/* ---- requests that are used in the ring ---- */
+
+static bool ring_fetch_rest(struct lane *lane, uint8_t *in, uint32_t size, uint32_t at)
+{
+	return ring_fetch(&container_of(lane, struct device_ring, lane)->ring, at, REQ_KEPT_FROM,
+			  size, in);
+}
+
+static void ring_release_kept(struct lane *lane)
+{
+	struct device_ring *ring = container_of(lane, struct device_ring, lane);
+
+	if (ring->page == NULL)
+		return;
+	ring_release(&ring->ring);
+	ring->notify = true;
 	runner_later(ring->device->runner, &ring->round_end);
 }
 
@@ -635,6 +681,8 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 				 .place = ring_place_reply,
 				 .give_back = ring_give_back,
 				 .send_placed = ring_send_placed,
+				 .fetch = ring_fetch_rest,
+				 .release = ring_release_kept,
 				 .number = i,
 				 .retake = ring_retake_message,
 				 .taken = ring_taken,
@@ -667,13 +715,17 @@ static int open_session(struct device *device, struct fs *fs, const struct fs_ex
 	struct executor *executor = runner_executor(device->runner);
 	struct saved *saved = &device->arena->session;
 	struct lane *lanes[CONTROL_RINGS_MAX];
+	int ret;
 
 	export_args_session(export, &config);
 	if (!device->succeeds)
 		return session_create(fs, &config, executor, saved, &device->session);
 	for (unsigned i = 0; i < device->rings; i++)
 		lanes[i] = &device->ring[i].lane;
-	return session_recover(fs, &config, executor, saved, lanes, &device->session);
+	ret = session_recover(fs, &config, executor, saved, lanes, &device->session);
+	for (unsigned i = 0; i < device->rings && ret == 0; i++)
+		ring_release(&device->ring[i].ring);
+	return ret;
 }
 
 int device_begin(struct device *device, struct fs *fs, const struct fs_export *export,
@@ -735,8 +787,8 @@ static void ring_unmap(struct device_ring *ring)
 	int err = 0;
 
 	link_unbind(link, ring->saved->port);
-	/* A thread that lost the loop may still be writing there: that goes with the process. */
-	if (ring->data != NULL && !atomic_load(&ring->placing))
+	/* A thread that lost the loop may still be at work there: that goes with the process. */
+	if (ring->data != NULL && !atomic_load(&ring->placing) && !ring->ring.keeps)
 		err = link_unmap(link, ring->data, (size_t)1 << ring->saved->order);
 	if (ring->page != NULL && err == 0)
 		err = link_unmap(link, ring->page, 1);

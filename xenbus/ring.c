@@ -51,6 +51,16 @@ static void copy_out(const struct ring *ring, uint32_t at, uint8_t *buf, uint32_
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/* Where they stand, in memory that begins at `data`. */
+static void pieces(const struct ring *ring, uint8_t *data, uint32_t at, uint32_t size,
+		   struct iovec piece[2])
+{
+	uint32_t first = until_wrap(ring, at, size);
+
+	piece[0] = (struct iovec){data + (at & (ring->half - 1)), first};
+	piece[1] = (struct iovec){data, size - first};
+}
+
 static void copy_in(const struct ring *ring, uint32_t at, const uint8_t *buf, uint32_t size)
 {
 	uint32_t first = until_wrap(ring, at, size);
@@ -120,7 +130,6 @@ int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, 
 	if (result < 0)
 		return result;
 	/* The predecessor may have been killed between a private index and its shared one. */
-	store_once(ring->take_cons, own->cons);
 	store_once(ring->put_prod, own->prod);
 	return 0;
 }
@@ -130,11 +139,16 @@ bool ring_offers(const struct ring *ring)
 	return load_once(ring->take_prod) != ring->own->cons;
 }
 
+static uint32_t kept_size(const struct ring *ring)
+{
+	return ring->keeps ? ring->own->cons - ring->kept : 0;
+}
+
 int ring_peek(struct ring *ring, uint32_t max_size, struct ring_message *msg)
 {
 	uint32_t available = load_once(ring->take_prod) - ring->own->cons;
 
-	if (available > ring->half)
+	if (available > ring->half - kept_size(ring))
 		return -EPROTO;
 	if (available < RING_HEADER_SIZE)
 		return 0;
@@ -165,23 +179,52 @@ bool ring_holds(const struct ring *ring, uint16_t tag)
 	return false;
 }
 
+void ring_copy_first(const struct ring *ring, const struct ring_message *msg, uint32_t size,
+		     void *buf)
+{
+	memcpy(buf, msg->header, RING_HEADER_SIZE);
+	ring_fetch(ring, ring->own->cons, RING_HEADER_SIZE, size, buf);
+}
+
 void ring_copy(const struct ring *ring, const struct ring_message *msg, void *buf)
 {
-	uint8_t *bytes = buf;
+	ring_copy_first(ring, msg, msg->size, buf);
+}
 
-	memcpy(bytes, msg->header, RING_HEADER_SIZE);
-	copy_out(ring, ring->own->cons + RING_HEADER_SIZE, bytes + RING_HEADER_SIZE,
-		 msg->size - RING_HEADER_SIZE);
+void ring_rest(const struct ring *ring, const struct ring_message *msg, uint32_t first,
+	       struct iovec rest[2])
+{
+	pieces(ring, ring->take_data, ring->own->cons + first, msg->size - first, rest);
+}
+
+void ring_release(struct ring *ring)
+{
+	ring->keeps = false;
+	/* The peer may overwrite the bytes as soon as it sees the index. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	store_once(ring->take_cons, ring->own->cons);
+}
+
+void ring_keep(struct ring *ring, uint32_t size)
+{
+	ring->keeps = true;
+	ring->kept = ring->own->cons;
+	store_once(&ring->own->cons, ring->own->cons + size);
+}
+
+bool ring_fetch(const struct ring *ring, uint32_t at, uint32_t first, uint32_t size, void *buf)
+{
+	if (size > ring->half)
+		return false;
+	copy_out(ring, at + first, (uint8_t *)buf + first, size - first);
+	return true;
 }
 
 void ring_advance(struct ring *ring, uint32_t size)
 {
-	uint32_t cons = ring->own->cons + size;
-
-	store_once(&ring->own->cons, cons);
-	/* The peer may overwrite the bytes as soon as it sees the index. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	store_once(ring->take_cons, cons);
+	store_once(&ring->own->cons, ring->own->cons + size);
+	if (!ring->keeps)
+		ring_release(ring);
 }
 
 bool ring_retake(struct ring *ring, uint32_t at, uint32_t size)
@@ -232,13 +275,11 @@ int ring_put(struct ring *ring, const void *buf, uint32_t size)
 
 int ring_place(const struct ring *ring, uint32_t header, uint32_t size, struct iovec place[2])
 {
-	uint32_t at = ring->own->prod + header, first = until_wrap(ring, at, size);
 	int err = size > ring->half ? -EMSGSIZE : make_room(ring, header + size);
 
 	if (err < 0)
 		return err;
-	place[0] = (struct iovec){ring->put_data + (at & (ring->half - 1)), first};
-	place[1] = (struct iovec){ring->put_data, size - first};
+	pieces(ring, ring->put_data, ring->own->prod + header, size, place);
 	return 0;
 }
 

@@ -21,6 +21,9 @@
  *         3. ring_advance()
  *     The successor calls ring_retake() for a record that says so: it does step 3 if it is missing.
  *     Before step 2 nothing has happened, and the message is still in the ring.
+ *     (or 1. the first bytes are copied, 2. the record says so, too, 3. ring_keep(), 4. what has
+ * the rest's bytes in it is done, 5. the record says "nothing is kept", 6. ring_release(). The
+ *     successor copies the rest if the record does not say that.)
  *   put:  1. the record says "being put", with `at` = own->prod
  *         2. ring_put()
  *         3. the record says "done"
@@ -69,10 +72,12 @@ struct ring {
 	volatile uint32_t *take_cons; /* ours */
 	volatile uint32_t *put_prod;  /* ours */
 	volatile uint32_t *put_cons;  /* peer's */
-	const uint8_t *take_data;
+	uint8_t *take_data;	      /* only read */
 	uint8_t *put_data;
 	uint32_t half; /* bytes in one direction */
 	struct ring_saved *own;
+	bool keeps; /* what was taken from here on stays as it is: */
+	uint32_t kept;
 };
 
 /* Bytes of one direction. */
@@ -92,8 +97,8 @@ int ring_read_setup(const struct ring_page *page, unsigned max_order, unsigned *
 int ring_init(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
 	      unsigned order, struct ring_saved *own);
 
-/* The same for the ring of a predecessor, who left its indices in `*own`: they are believed, and
- * the page is made to say so. */
+/* The same for the ring of a predecessor, who left its indices in `*own`: they are believed. The
+ * page says so when what he kept has been copied and ring_release() was called. */
 int ring_resume(struct ring *ring, enum ring_side side, struct ring_page *page, void *data,
 		unsigned order, struct ring_saved *own);
 
@@ -122,6 +127,23 @@ bool ring_holds(const struct ring *ring, uint16_t tag);
 /* Hands the space of that message, `size` bytes, back to the peer, which has to be notified some
  * time after. */
 void ring_advance(struct ring *ring, uint32_t size);
+
+/* For a message that is used where it stands. Its first `size` bytes (RING_HEADER_SIZE or more), as
+ * ring_copy(). Where the others stand, in one piece or in two as in ring_place(). And in place of
+ * ring_advance(): takes it, with its space kept until ring_release(), and that of those that
+ * follow. One at a time. */
+void ring_copy_first(const struct ring *ring, const struct ring_message *msg, uint32_t size,
+		     void *buf);
+void ring_rest(const struct ring *ring, const struct ring_message *msg, uint32_t first,
+	       struct iovec rest[2]);
+void ring_keep(struct ring *ring, uint32_t size);
+
+/* The bytes from `first` to `size` of the kept message that began at `at`, to where they belong in
+ * `buf`. False: it is larger than any message. */
+bool ring_fetch(const struct ring *ring, uint32_t at, uint32_t first, uint32_t size, void *buf);
+
+/* Hands back the space of all that was taken. */
+void ring_release(struct ring *ring);
 
 /* The predecessor copied a message that began at `at`: advances if it did not come to that.
  * Tells whether it was so. */

@@ -210,7 +210,7 @@ static int foretell_peek(const struct ring_message *msg, uint32_t max_size)
 {
 	uint32_t available = seen(&w.page->out_prod) - w.own.cons, size;
 
-	if (available > half())
+	if (available > half() - (w.ring.keeps ? w.own.cons - w.ring.kept : 0))
 		return -EPROTO;
 	if (available < RING_HEADER_SIZE)
 		return 0;
@@ -254,6 +254,43 @@ static void take(uint32_t max_size)
 	free(bytes);
 	begin_call();
 	ring_advance(&w.ring, msg.size);
+	check_own(cons + msg.size, prod);
+}
+
+static void check_piece(const struct iovec *piece)
+{
+	const uint8_t *out = w.data + half(), *from = piece->iov_base;
+
+	FUZZ_CHECK(from >= out && piece->iov_len <= half() &&
+		   from + piece->iov_len <= out + half());
+}
+
+/* The next message stays where it is, until this is called again. */
+static void keep(uint32_t max_size)
+{
+	uint32_t cons = w.own.cons, prod = w.own.prod, first;
+	struct ring_message msg;
+	struct iovec rest[2];
+	uint8_t bytes[16];
+
+	if (w.ring.keeps) {
+		ring_release(&w.ring);
+		FUZZ_CHECK(!w.ring.keeps);
+		check_own(cons, prod);
+		return;
+	}
+	if (!peek(&msg, max_size))
+		return;
+	first = msg.size < sizeof(bytes) ? msg.size : sizeof(bytes);
+	w.copy = bytes;
+	ring_copy_first(&w.ring, &msg, first, bytes);
+	FUZZ_CHECK(memcmp(bytes, msg.header, RING_HEADER_SIZE) == 0);
+	ring_rest(&w.ring, &msg, first, rest);
+	check_piece(&rest[0]);
+	check_piece(&rest[1]);
+	FUZZ_CHECK(rest[0].iov_len + rest[1].iov_len == msg.size - first);
+	ring_keep(&w.ring, msg.size);
+	FUZZ_CHECK(w.ring.kept == cons);
 	check_own(cons + msg.size, prod);
 }
 
@@ -373,6 +410,8 @@ static void do_record(struct fuzz_input *in)
 		take(number % (half() + 1));
 	else if (step < 4)
 		put(number % (half() + 16));
+	else if (step == 4 && number > half())
+		keep(half());
 	else if (step == 4)
 		peek(&msg, number);
 	else if (step == 5)

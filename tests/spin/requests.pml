@@ -12,7 +12,7 @@
  *
  * What they send. 1 and 3 change a file and a fid, and cannot be repeated: the second time they say
  * EEXIST. 2 is a third one of that kind, or a read, or a Tflush of 1, sent at any time. After an
- * Rflush 3 has the tag of 1.
+ * Rflush 3 has the tag of 1. With -DKEPT 1 is a large write.
  *
  * The way of a slot, store by store, and what a successor does that finds it there:
  *	take	record with `at`; TAKEN; private cons; shared out_cons; ASKING
@@ -26,6 +26,10 @@
  *	place	(a read, when no reply waits, in place of commit and put) the bytes, while ASKING; `at`;
  *		PLACED; private prod; shared in_prod; FREE
  *		PLACED: FREE if private prod has left `at`; else as ASKING.
+ *	keep	(a large write, in place of take) record with `at`, kept; TAKEN; private cons; ... SENDING;
+ *		shared out_cons; or the data is copied before the ask: kept no more; shared out_cons
+ *		kept, before SENDING: the data is copied, kept no more; then as without. No shared
+ *		out_cons before.
  * A Tflush finds a slot that is not committed and marks it in its redo record: that slot is freed
  * when its ask has come back, or by the successor. A slot that is committed is answered, before the
  * Rflush is.
@@ -47,6 +51,10 @@
  *	-DANY_ORDER	replies are put in any order
  *	-DPLACED_IS_PUTTING	a successor looks for a reply that was placed where others stand
  *	-DPLACED_LATE	PLACED is stored after the private index
+ * and with -DKEPT
+ *	-DKEPT_SHOWN	a successor stores the shared out_cons first
+ *	-DKEPT_LAST	a successor finishes takes before it copies what is kept
+ *	-DKEPT_SHORT	the room of what is kept is handed back before the commit
  */
 
 #ifndef CRASHES
@@ -88,6 +96,7 @@ typedef slot_t {
 	byte tag;
 	byte at;
 	bool flushed;
+	bool kept;
 	byte intent;
 	bool error;
 	byte seq /* of its commit */
@@ -108,12 +117,13 @@ bool again[SLOTS];  /* a predecessor had begun */
 bool failed[SLOTS];
 bool todo = true; /* look at the rings */
 bool owed = false; /* an event, at the end of the round */
+bool keeps = false; /* room in the ring */
 
 /* The storage. */
 bool made[4];
 
 /* For the checks only. */
-bool with_flush = false, with_read = false;
+bool with_flush = false, with_read = false, with_kept = false;
 byte tag_of[4];
 bool sent[4], answered[4];
 byte calls[4], commits[4];
@@ -124,6 +134,9 @@ bool hit_before; /* and its worker is dead */
 
 #define is_flush(id) ((id) == 2 && with_flush)
 #define is_read(id) ((id) == 2 && with_read)
+#define is_large(id) ((id) == 1 && with_kept)
+/* Its data is still the guest's. */
+#define is_there(s) (out_ring[slot[s].at % OUT_SIZE] == slot[s].id)
 
 /* ---- the guest ---- */
 
@@ -167,11 +180,15 @@ active proctype guest()
 {
 	byte got;
 
+#ifdef KEPT
+	with_kept = true;
+#else
 	if
 	:: with_flush = true
 	:: with_read = true
 	:: skip
 	fi;
+#endif
 	send(1, 1);
 end:	do
 	:: !sent[2] && room -> send(2, 2)
@@ -201,6 +218,7 @@ end:	do
 	   }
 	:: atomic {
 		thread[me] == CALL ->
+		assert(!slot[me].kept || is_there(me));
 		failed[me] = made[slot[me].id] && !again[me] && !is_read(slot[me].id);
 		if
 		:: !made[slot[me].id] -> calls[slot[me].id]++
@@ -231,6 +249,7 @@ inline release(number)
 		slot[number].tag = 0;
 		slot[number].at = 0;
 		slot[number].flushed = false;
+		slot[number].kept = false;
 		slot[number].intent = NEW;
 		slot[number].error = false;
 		slot[number].seq = 0
@@ -241,7 +260,24 @@ inline set_state(number, to)
 {
 	d_step {
 		slot[number].state = to;
-		slot[number].at = 0
+		slot[number].at = (slot[number].kept && to < SENDING -> slot[number].at : 0)
+	}
+}
+
+/* The room of what was kept. */
+inline hand_back()
+{
+	keeps = false;
+	out_cons = cons;
+	owed = true
+}
+
+inline fetch(number)
+{
+	assert(is_there(number));
+	d_step {
+		slot[number].kept = false;
+		slot[number].at = (slot[number].state == TAKEN -> slot[number].at : 0)
 	}
 }
 
@@ -298,6 +334,12 @@ inline find_old()
 
 inline commit()
 {
+#ifdef KEPT_SHORT
+	if
+	:: slot[s].kept -> hand_back()
+	:: else
+	fi;
+#endif
 	redo_old = 0;
 	if
 	:: is_flush(slot[s].id) -> find_old()
@@ -321,6 +363,10 @@ inline commit()
 	:: else
 	fi;
 #endif
+	if
+	:: slot[s].kept && keeps -> hand_back()
+	:: else
+	fi;
 	todo = true
 }
 
@@ -353,7 +399,12 @@ inline place()
 inline finish()
 {
 	if
-	:: slot[s].flushed -> release(s); todo = true
+	:: slot[s].flushed ->
+		if
+		:: slot[s].kept -> release(s); hand_back()
+		:: else -> release(s)
+		fi;
+		todo = true
 	:: !slot[s].flushed && is_read(slot[s].id) && none_waits && in_room -> place()
 	:: else -> commit()
 	fi
@@ -363,6 +414,10 @@ inline begin()
 {
 	set_state(s, ASKING);
 	if
+	:: slot[s].kept -> fetch(s); hand_back()
+	:: skip
+	fi;
+	if
 	:: is_flush(slot[s].id) -> finish()
 	:: else -> thread[s] = BEGIN
 	fi
@@ -371,8 +426,10 @@ inline begin()
 inline advance()
 {
 	cons++;
-	out_cons = cons;
-	owed = true
+	if
+	:: !keeps -> out_cons = cons; owed = true
+	:: else
+	fi
 }
 
 inline take()
@@ -382,9 +439,11 @@ inline take()
 		slot[s].id = out_ring[cons % OUT_SIZE];
 		slot[s].tag = tag_of[slot[s].id];
 		slot[s].at = cons;
+		slot[s].kept = is_large(slot[s].id) && !keeps;
 		slot[s].intent = NEW
 	}
 	slot[s].state = TAKEN;
+	d_step { keeps = keeps || slot[s].kept };
 	advance();
 	begin()
 }
@@ -468,6 +527,19 @@ inline settle()
 	fi
 }
 
+inline take_up_kept()
+{
+	s = 0;
+	do
+	:: s < SLOTS && slot[s].kept && (slot[s].state == TAKEN || slot[s].state == ASKING) ->
+		fetch(s)
+	:: s < SLOTS && !(slot[s].kept && (slot[s].state == TAKEN || slot[s].state == ASKING)) ->
+		s++
+	:: else -> break
+	od;
+	s = 0
+}
+
 inline restart()
 {
 	if
@@ -487,7 +559,9 @@ inline redo()
 
 inline recover()
 {
+#ifdef KEPT_SHOWN
 	out_cons = cons;
+#endif
 	in_prod = prod;
 	assert(out_prod - cons <= OUT_SIZE && prod - in_cons <= IN_SIZE);
 #ifndef NO_RESUME
@@ -497,10 +571,17 @@ inline recover()
 #ifndef REDO_LAST
 	redo();
 #endif
+#ifndef KEPT_LAST
+	take_up_kept();
+#endif
 	s = 0;
 	settle();
 	s = 1;
 	settle();
+#ifdef KEPT_LAST
+	take_up_kept();
+#endif
+	out_cons = cons;
 	s = 0;
 	restart();
 	s = 1;
@@ -534,6 +615,7 @@ active proctype loop()
 			up = true;
 			todo = true;
 			owed = false;
+			keeps = false;
 			s = 0;
 			other = 0;
 			hit_before = hit

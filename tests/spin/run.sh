@@ -46,8 +46,15 @@ for name in NO_INTENT NO_RETAKE SHARED_FIRST REDO_LAST NO_RESUME FLUSH_APART FLU
     ANY_ORDER PLACED_IS_PUTTING PLACED_LATE; do
     mistake $name -DCRASHES=1
 done
+for name in KEPT_SHOWN KEPT_LAST KEPT_SHORT; do
+    mistake $name '-DCRASHES=1 -DKEPT'
+done
 search -DCRASHES=1 -DNP '-l -w22'
 holds 'one kill, nothing goes in circles'
+search '-DCRASHES=1 -DKEPT' -DNP '-l -w22'
+holds 'a large write, one kill, nothing goes in circles'
+search '-DCRASHES=2 -DKEPT' -DSAFETY -w22
+holds 'a large write, two kills'
 search -DCRASHES=3 -DSAFETY -w24
 holds 'three kills'
 

@@ -45,7 +45,7 @@ enum pace {
 };
 
 struct world_lane {
-	uint32_t produced, taken, put; /* positions */
+	uint32_t produced, taken, released, put; /* positions */
 	uint8_t in[LANE_BYTES], out[LANE_BYTES];
 };
 

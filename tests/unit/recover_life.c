@@ -27,6 +27,7 @@ struct life_lane {
 	struct world_lane *world;
 	struct req_queue unsent;
 	bool placing;
+	bool keeps;
 };
 
 struct life {
@@ -76,6 +77,14 @@ static void ask_waiting(struct life *life)
 {
 	STAILQ_CONCAT(&life->ready, &life->waiting);
 	ask_older(life, 0);
+}
+
+static void fetch_all(struct life *life)
+{
+	struct req *req;
+
+	STAILQ_FOREACH (req, &life->ready, link)
+		req_fetch(req);
 }
 
 static void ask_all(struct life *life)
@@ -144,12 +153,41 @@ static void lane_released(struct lane *lane)
 	(void)lane;
 }
 
+/* What was taken is written over. */
+static void hand_back(struct world_lane *w)
+{
+	memset(w->in + w->released, 0xee, w->taken - w->released);
+	w->released = w->taken;
+}
+
 static void lane_retake(struct lane *lane, uint32_t at, uint32_t size)
 {
 	struct world_lane *w = container_of(lane, struct life_lane, lane)->world;
 
 	if (w->taken == at)
 		w->taken += size;
+	hand_back(w);
+}
+
+static bool lane_fetch(struct lane *lane, uint8_t *in, uint32_t size, uint32_t at)
+{
+	struct world_lane *w = container_of(lane, struct life_lane, lane)->world;
+
+	if (size < REQ_KEPT_FROM || at > LANE_BYTES || size > LANE_BYTES - at)
+		return false;
+	memcpy(in + REQ_KEPT_FROM, w->in + at + REQ_KEPT_FROM, size - REQ_KEPT_FROM);
+	return true;
+}
+
+static void lane_release(struct lane *lane)
+{
+	struct life_lane *l = container_of(lane, struct life_lane, lane);
+
+	CHECK(l->keeps);
+	l->keeps = false;
+	CRASH_POINT();
+	hand_back(l->world);
+	CRASH_POINT();
 }
 
 static bool lane_was_put(struct lane *lane, uint32_t at)
@@ -234,6 +272,35 @@ static struct world_message *next_message(enum phase phase)
 	return NULL;
 }
 
+static void keep(struct life_lane *lane, const struct world_message *msg, struct req *req)
+{
+	uint32_t first = (msg->size - REQ_KEPT_FROM) / 2;
+	uint8_t *bytes = lane->world->in + msg->at;
+	const struct iovec rest[2] = {
+		{bytes + REQ_KEPT_FROM, first},
+		{bytes + REQ_KEPT_FROM + first, msg->size - REQ_KEPT_FROM - first},
+	};
+
+	memcpy(req->in, bytes, REQ_KEPT_FROM);
+	CRASH_POINT();
+	session_keeping(req, msg->at, rest);
+	CRASH_POINT();
+	lane->keeps = true;
+	lane->world->taken = msg->at + msg->size;
+}
+
+static void copy(struct life_lane *lane, const struct world_message *msg, struct req *req)
+{
+	memcpy(req->in, lane->world->in + msg->at, msg->size);
+	CRASH_POINT();
+	session_taking(req, msg->at);
+	CRASH_POINT();
+	lane->world->taken = msg->at + msg->size;
+	CRASH_POINT();
+	if (!lane->keeps)
+		hand_back(lane->world);
+}
+
 static bool take(struct life *life, enum phase phase)
 {
 	const struct world_message *msg = next_message(phase);
@@ -246,11 +313,10 @@ static bool take(struct life *life, enum phase phase)
 	req = session_request(life->session, &lane->lane, msg->size);
 	if (req == NULL)
 		return false;
-	memcpy(req->in, lane->world->in + msg->at, msg->size);
-	CRASH_POINT();
-	session_taking(req, msg->at);
-	CRASH_POINT();
-	lane->world->taken = msg->at + msg->size;
+	if (lane->world->in[msg->at + 4] == P9_Twrite && msg->size > REQ_KEPT_FROM && !lane->keeps)
+		keep(lane, msg, req);
+	else
+		copy(lane, msg, req);
 	CRASH_POINT();
 	session_receive(req);
 	return true;
@@ -261,6 +327,7 @@ static void settle(struct life *life, enum pace pace)
 {
 	switch (pace) {
 	case PACE_EACH:
+		fetch_all(life);
 		ask_and_finish(life);
 		put_all(life);
 		break;
@@ -325,6 +392,8 @@ static struct life *life_new(void)
 			.number = i,
 			.retake = lane_retake,
 			.was_put = lane_was_put,
+			.fetch = lane_fetch,
+			.release = lane_release,
 		};
 		STAILQ_INIT(&life->lane[i].unsent);
 		life->lanes[i] = &life->lane[i].lane;
@@ -389,6 +458,8 @@ int life_succeed(struct life **life)
 				      &l->session);
 	if (err < 0)
 		return err;
+	for (uint32_t i = 0; i < LANES; i++)
+		hand_back(&world->lane[i]);
 	if (world->lost)
 		world->stale = session_restore(l->session);
 	world->lost = false;

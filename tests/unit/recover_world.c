@@ -206,8 +206,11 @@ void world_reset(void)
 	world->death = 0;
 	world->place[0] = '\0';
 	world->failures = 0;
-	for (size_t i = 0; i < LANES; i++)
-		world->lane[i].produced = world->lane[i].taken = world->lane[i].put = 0;
+	for (size_t i = 0; i < LANES; i++) {
+		struct world_lane *lane = &world->lane[i];
+
+		lane->produced = lane->taken = lane->released = lane->put = 0;
+	}
 	tag_next = TAG_FIRST;
 	tag_chosen = 0;
 	world->dialect = P9_L;

@@ -400,8 +400,8 @@ static void init_and_resume_check_both_distances(void)
 		page.out_cons = page.in_prod = 4711;
 		CU_ASSERT_EQUAL(ring_resume(&ring, RING_BACKEND, &page, data, TEST_ORDER, &own),
 				cases[i].result);
-		/* A ring that is refused is left alone. */
-		CU_ASSERT_EQUAL(page.out_cons, cases[i].result == 0 ? own.cons : 4711);
+		/* A ring that is refused is left alone; in another something may be kept. */
+		CU_ASSERT_EQUAL(page.out_cons, 4711);
 		CU_ASSERT_EQUAL(page.in_prod, cases[i].result == 0 ? own.prod : 4711);
 	}
 }
@@ -548,6 +548,7 @@ static void random_traffic_arrives(void)
 enum stage { FREE, TAKEN, HELD, PUTTING };
 struct record {
 	enum stage stage;
+	bool kept; /* only the first FIRST bytes are here */
 	uint32_t at;
 	uint32_t size;
 	uint8_t message[HALF];
@@ -557,7 +558,10 @@ static void resume(const struct bench *bench, struct ring *next, struct ring_sav
 {
 	CU_ASSERT_EQUAL_FATAL(
 		ring_resume(next, RING_BACKEND, bench->page, bench->data, TEST_ORDER, own), 0);
+	ring_release(next);
 }
+
+#define FIRST 16
 
 /* The first `stores` stores of a take, as a process does them that is killed then. */
 static void take_partly(struct bench *bench, struct record *record, unsigned stores)
@@ -686,6 +690,59 @@ static void a_successor_believes_its_predecessor_only(void)
 	bench_close(&bench);
 }
 
+static void a_message_is_kept_where_it_stands(void)
+{
+	uint8_t first[FIRST], message[300];
+	struct iovec rest[2];
+	struct ring_message msg;
+	struct bench bench;
+
+	/* The rest wraps around. */
+	bench_open_at(&bench, HALF - 100, 0);
+	expect_put(&bench.front, sizeof(message), 1);
+	expect_put(&bench.front, 50, 2);
+	CU_ASSERT_EQUAL_FATAL(ring_peek(&bench.back, HALF, &msg), 1);
+	ring_copy_first(&bench.back, &msg, FIRST, first);
+	ring_rest(&bench.back, &msg, FIRST, rest);
+	ring_keep(&bench.back, msg.size);
+	CU_ASSERT_EQUAL(bench.page->out_cons, HALF - 100);
+	/* Others are taken behind it, and their space is kept with its. */
+	expect_take(&bench.back, 50, 2);
+	CU_ASSERT_EQUAL(bench.page->out_cons, HALF - 100);
+	make_message(message, sizeof(message), 1);
+	CU_ASSERT_EQUAL(memcmp(first, message, FIRST), 0);
+	CU_ASSERT_EQUAL(rest[0].iov_len, 100 - FIRST);
+	CU_ASSERT_EQUAL(rest[1].iov_len, 200);
+	CU_ASSERT_EQUAL(memcmp(rest[0].iov_base, message + FIRST, 100 - FIRST), 0);
+	CU_ASSERT_EQUAL(memcmp(rest[1].iov_base, message + 100, 200), 0);
+	memset(message, 0, sizeof(message));
+	CU_ASSERT_TRUE(ring_fetch(&bench.back, HALF - 100, 0, sizeof(message), message));
+	CU_ASSERT_EQUAL(memcmp(rest[1].iov_base, message + 100, 200), 0);
+	CU_ASSERT_FALSE(ring_fetch(&bench.back, 0, 0, HALF + 1, message));
+	ring_release(&bench.back);
+	CU_ASSERT_EQUAL(bench.page->out_cons, HALF - 100 + 350);
+	bench_close(&bench);
+}
+
+/* It has been told of no space that is kept. */
+static void a_peer_that_writes_over_what_is_kept_lies(void)
+{
+	struct ring_message msg;
+	struct bench bench;
+
+	bench_open_at(&bench, 0, 0);
+	expect_put(&bench.front, 300, 1);
+	expect_put(&bench.front, 50, 2);
+	CU_ASSERT_EQUAL_FATAL(ring_peek(&bench.back, HALF, &msg), 1);
+	ring_keep(&bench.back, msg.size);
+	bench.page->out_prod = HALF;
+	CU_ASSERT_EQUAL(ring_peek(&bench.back, HALF, &msg), 1);
+	bench.page->out_prod = HALF + 1;
+	CU_ASSERT_EQUAL(ring_peek(&bench.back, HALF, &msg), -EPROTO);
+	ring_release(&bench.back);
+	bench_close(&bench);
+}
+
 /* What outlives a backend that sends back what comes, one message at a time. */
 struct survivor {
 	struct ring_page page;
@@ -699,18 +756,38 @@ static void set_stage(struct record *record, enum stage stage)
 	__atomic_store_n(&record->stage, stage, __ATOMIC_RELEASE);
 }
 
+static void set_kept(struct record *record, bool kept)
+{
+	__atomic_store_n(&record->kept, kept, __ATOMIC_RELEASE);
+}
+
+/* Each second message is kept. */
 static void echo_take(struct ring *ring, struct record *record)
 {
 	struct ring_message msg;
+	bool kept;
 
 	if (ring_peek(ring, HALF, &msg) != 1)
 		return;
-	ring_copy(ring, &msg, record->message);
+	kept = msg.size % 2 == 0;
+	ring_copy_first(ring, &msg, kept ? FIRST : msg.size, record->message);
 	record->at = ring->own->cons;
 	record->size = msg.size;
+	set_kept(record, kept);
 	set_stage(record, TAKEN);
-	ring_advance(ring, msg.size);
+	if (kept)
+		ring_keep(ring, msg.size);
+	else
+		ring_advance(ring, msg.size);
 	set_stage(record, HELD);
+}
+
+static void echo_fetch(struct ring *ring, struct record *record)
+{
+	if (!record->kept || record->stage == FREE)
+		return;
+	CU_ASSERT_TRUE(ring_fetch(ring, record->at, FIRST, record->size, record->message));
+	set_kept(record, false);
 }
 
 static void echo_put(struct ring *ring, struct record *record)
@@ -731,8 +808,15 @@ static void echo_settle(struct ring *ring, struct record *record)
 		set_stage(record, ring_was_put(ring, record->at) ? FREE : HELD);
 }
 
-/* A process: what the predecessor left, then `messages` more. */
-static int echo(struct survivor *survivor, unsigned messages)
+/* The peer writes over all that it may. */
+static void spoil_free_space(struct survivor *survivor)
+{
+	for (uint32_t at = survivor->page.out_prod; at != survivor->page.out_cons + HALF; at++)
+		survivor->data[HALF + at % HALF] = 0xee;
+}
+
+/* A process: what the predecessor left, then `messages` more. `spoil`: the peer is quick. */
+static int echo(struct survivor *survivor, unsigned messages, bool spoil)
 {
 	struct ring ring;
 	int result = ring_resume(&ring, RING_BACKEND, &survivor->page, survivor->data, TEST_ORDER,
@@ -740,13 +824,22 @@ static int echo(struct survivor *survivor, unsigned messages)
 
 	if (result < 0)
 		return result;
+	echo_fetch(&ring, &survivor->record);
 	echo_settle(&ring, &survivor->record);
+	if (spoil)
+		spoil_free_space(survivor);
+	ring_release(&ring);
+	if (spoil)
+		spoil_free_space(survivor);
 	if (survivor->record.stage == HELD)
 		echo_put(&ring, &survivor->record);
 	while (messages-- > 0) {
 		echo_take(&ring, &survivor->record);
-		if (survivor->record.stage == HELD)
-			echo_put(&ring, &survivor->record);
+		if (survivor->record.stage != HELD)
+			continue;
+		echo_fetch(&ring, &survivor->record);
+		ring_release(&ring);
+		echo_put(&ring, &survivor->record);
 	}
 	return 0;
 }
@@ -781,9 +874,10 @@ static void check_successor(const struct survivor *left, const struct ring_saved
 	struct ring front;
 
 	open_echo_front(&front, &own, &survivor);
+	spoil_free_space(&survivor);
 	if (quick)
 		take_echoes(&front, &received);
-	CU_ASSERT_EQUAL(echo(&survivor, ECHO_MESSAGES), 0);
+	CU_ASSERT_EQUAL(echo(&survivor, ECHO_MESSAGES, true), 0);
 	take_echoes(&front, &received);
 	CU_ASSERT_EQUAL(received, ECHO_MESSAGES);
 	CU_ASSERT_EQUAL(survivor.record.stage, FREE);
@@ -800,7 +894,7 @@ static pid_t start_stepped_echo(struct survivor *survivor, int *status)
 	child = fork();
 	if (child == 0) {
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0)
-			_exit(echo(survivor, ECHO_MESSAGES) < 0);
+			_exit(echo(survivor, ECHO_MESSAGES, false) < 0);
 		_exit(77);
 	}
 	CU_ASSERT_EQUAL(waitpid(child, status, 0), child);
@@ -1029,6 +1123,8 @@ static const struct test tests[] = {
 	{"a_take_that_was_cut_short_is_finished", a_take_that_was_cut_short_is_finished},
 	{"a_put_that_was_cut_short_is_finished", a_put_that_was_cut_short_is_finished},
 	{"a_successor_believes_its_predecessor_only", a_successor_believes_its_predecessor_only},
+	{"a_message_is_kept_where_it_stands", a_message_is_kept_where_it_stands},
+	{"a_peer_that_writes_over_what_is_kept_lies", a_peer_that_writes_over_what_is_kept_lies},
 	{"each_message_goes_around_once_wherever_its_backend_dies",
 	 each_message_goes_around_once_wherever_its_backend_dies},
 	{"a_mutating_peer_gets_errors_or_whole_messages",
