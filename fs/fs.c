@@ -242,6 +242,12 @@ static int fs_open_check(const struct fs *fs, struct fs_node node, int flags)
 	}
 }
 
+static void fs_opened(struct fs *fs, int flags, struct fs_file *file)
+{
+	file->flags = fs_kept_flags(flags);
+	file->copies = fs->ops->copies && fs->ops->copies(fs, *file);
+}
+
 int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 {
 	int ret = fs_flags_check(flags, 0);
@@ -253,7 +259,7 @@ int fs_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
 		return ret;
 	ret = fs->ops->open ? fs->ops->open(fs, node, flags, file) : -EOPNOTSUPP;
 	if (ret == 0)
-		file->flags = fs_kept_flags(flags);
+		fs_opened(fs, flags, file);
 	return ret;
 }
 
@@ -333,7 +339,7 @@ static int fs_create_new(struct fs *fs, struct fs_node dir, const char *name, in
 				  file, attr);
 
 	if (ret == 0)
-		file->flags = fs_kept_flags(flags);
+		fs_opened(fs, flags, file);
 	return ret;
 }
 

@@ -44,10 +44,11 @@ struct fs_node {
 
 /* An opened regular file or directory, until fs_close(). `flags` is set by fs_open() and
  * fs_create(): what it was opened with but O_TRUNC and O_EXCL, so that fs_open() of its node with
- * these flags gives its like. */
+ * these flags gives its like. So is `copies`: see there. */
 struct fs_file {
 	int32_t id;
 	uint32_t flags;
+	uint32_t copies;
 };
 
 #define FS_NO_NODE ((struct fs_node){.id = -1})
@@ -291,6 +292,11 @@ struct fs_ops {
 			bool nowait);
 	ssize_t (*write)(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 			 uint64_t offset);
+
+	/* Whether read() and write() copy to and from `buf` and never have a hold of its pages:
+	 * they can be unmapped meanwhile, also for whoever had lent them (a guest). NULL: nobody
+	 * knows. */
+	bool (*copies)(struct fs *fs, struct fs_file file);
 
 	/* Files and directories, also such opened read-only. */
 	int (*fsync)(struct fs *fs, struct fs_file file, bool datasync);

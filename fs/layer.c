@@ -133,6 +133,11 @@ static ssize_t layer_write(struct fs *fs, struct fs_file file, const void *buf, 
 	return layer_ops(fs)->write(layer_below(fs), file, buf, size, offset);
 }
 
+static bool layer_copies(struct fs *fs, struct fs_file file)
+{
+	return layer_ops(fs)->copies(layer_below(fs), file);
+}
+
 static int layer_fsync(struct fs *fs, struct fs_file file, bool datasync)
 {
 	return layer_ops(fs)->fsync(layer_below(fs), file, datasync);
@@ -267,6 +272,7 @@ void layer_init(struct fs_layer *layer, struct fs *below, const struct fs_ops *o
 	LAYER_SLOT(taken);
 	LAYER_SLOT(read);
 	LAYER_SLOT(write);
+	LAYER_SLOT(copies);
 	LAYER_SLOT(fsync);
 	LAYER_SLOT(readdir);
 	LAYER_SLOT(mkdir);

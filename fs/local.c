@@ -301,6 +301,7 @@ static const struct fs_ops local_ops = {
 	.close = local_close,
 	.read = local_read,
 	.write = local_write,
+	.copies = local_copies,
 	.fsync = local_fsync,
 	.readdir = local_readdir,
 	.mkdir = local_mkdir,

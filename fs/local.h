@@ -180,6 +180,7 @@ int local_taken(struct fs *fs, struct fs_file file, uint64_t *bytes);
 void local_close(struct fs *fs, struct fs_file file);
 ssize_t local_read(struct fs *fs, struct fs_file file, void *buf, size_t size, uint64_t offset,
 		   bool nowait);
+bool local_copies(struct fs *fs, struct fs_file file);
 ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
 		    uint64_t offset);
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync);

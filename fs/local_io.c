@@ -6,8 +6,10 @@
  * are always given.
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
 #include "fs/local.h"
 
@@ -104,6 +106,25 @@ ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t 
 	local_writes(local_of(fs));
 	n = LOCAL_SYS(pwrite(file.id, buf, size, (off_t)offset));
 	return n == -ESPIPE ? LOCAL_SYS(write(file.id, buf, size)) : n; /* special files */
+}
+
+/* Those whose reads and writes end in the page cache. Others, of FUSE and the network, may make
+ * direct I/O of them by their server's order. */
+bool local_copies(struct fs *fs, struct fs_file file)
+{
+	static const uint32_t types[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
+	};
+	struct statfs st;
+
+	(void)fs;
+	if (fstatfs(file.id, &st))
+		return false;
+	for (size_t i = 0; i < countof(types); i++) {
+		if ((uint32_t)st.f_type == types[i])
+			return true;
+	}
+	return false;
 }
 
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync)

@@ -186,16 +186,17 @@ int do_read_commit(struct req *req)
 	return 0;
 }
 
-/* Of a file, at an offset: it takes two pieces as well as one, and a value is copied later. */
-static bool takes_pieces(const struct req *req)
+/* Can it be used where the guest has put it? Not what is stored by the commit, or may come in two
+ * pieces to where they have to be one. */
+static bool is_usable(const struct req *req)
 {
 	return req->fid->saved.kind == FID_FILE && S_ISREG(req->node->saved.fs.type) &&
-	       (req->file.flags & O_APPEND) == 0;
+	       (req->file.flags & O_APPEND) == 0 && req->file.copies;
 }
 
 int do_write(struct req *req)
 {
-	if (!takes_pieces(req))
+	if (!is_usable(req))
 		req_fetch(req);
 	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_write(req);

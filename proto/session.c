@@ -657,7 +657,7 @@ static void find_place(struct req *req)
 	struct lane *lane = req->lane;
 
 	if ((req->op->flags & OP_TRIES) == 0 || req->regains || lane->place == NULL ||
-	    req->fid->saved.kind != FID_FILE)
+	    req->fid->saved.kind != FID_FILE || !req->file.copies)
 		return;
 	if (!lane->place(lane, P9_READ_HEADER, req->t.Tread.count, req->place))
 		req->place[0].iov_base = NULL;

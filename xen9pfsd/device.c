@@ -787,8 +787,8 @@ static void ring_unmap(struct device_ring *ring)
 	int err = 0;
 
 	link_unbind(link, ring->saved->port);
-	/* A thread that lost the loop may still be at work there: that goes with the process. */
-	if (ring->data != NULL && !atomic_load(&ring->placing) && !ring->ring.keeps)
+	/* Also from under a thread that lost the loop and is still at work there. */
+	if (ring->data != NULL)
 		err = link_unmap(link, ring->data, (size_t)1 << ring->saved->order);
 	if (ring->page != NULL && err == 0)
 		err = link_unmap(link, ring->page, 1);

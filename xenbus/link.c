@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "common/util.h"
 #include "xenbus/bus.h"
@@ -171,6 +172,13 @@ int link_unmask(struct link *link, uint32_t port)
 void *link_map(struct link *link, uint32_t domid, const uint32_t *refs, size_t count)
 {
 	return link->ops->map(link, domid, refs, count);
+}
+
+int link_vacate(void *addr, size_t size)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+	return mmap(addr, size, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -errno : 0;
 }
 
 int link_unmap(struct link *link, void *addr, size_t count)

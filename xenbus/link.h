@@ -84,7 +84,9 @@ int link_pending(struct link *link);
 int link_unmask(struct link *link, uint32_t port);
 
 /* Maps `count` granted pages of `domid` read-write, contiguously, in order; all or nothing. NULL
- * and errno. Unmap wants the same address and count. */
+ * and errno. Unmap wants the same address and count. The addresses stay taken: a thread that is in
+ * the kernel with them, in storage that does not answer, gets EFAULT there one day, and nobody
+ * else's memory. */
 void *link_map(struct link *link, uint32_t domid, const uint32_t *refs, size_t count);
 int link_unmap(struct link *link, void *addr, size_t count);
 
@@ -106,6 +108,9 @@ struct link_ops {
 	void *(*map)(struct link *link, uint32_t domid, const uint32_t *refs, size_t count);
 	int (*unmap)(struct link *link, void *addr, size_t count);
 };
+
+/* For unmap: nothing is there any more. 0 or -errno. */
+int link_vacate(void *addr, size_t size);
 
 struct link {
 	const struct link_ops *ops;

@@ -230,9 +230,8 @@ static void *link_sim_map(struct link *link, uint32_t domid, const uint32_t *ref
 	return mapping->addr;
 }
 
-static void unmap_mapping(struct mapping *mapping)
+static void forget_mapping(struct mapping *mapping)
 {
-	munmap(mapping->addr, mapping->count * SIM_PAGE_SIZE);
 	LIST_REMOVE(mapping, entry);
 	free(mapping);
 }
@@ -241,6 +240,7 @@ static int link_sim_unmap(struct link *link, void *addr, size_t count)
 {
 	struct mapping *mapping;
 	uint32_t id;
+	int ret;
 
 	LIST_FOREACH (mapping, &sim_of(link)->mappings, entry) {
 		if (mapping->addr == addr && mapping->count == count)
@@ -248,8 +248,11 @@ static int link_sim_unmap(struct link *link, void *addr, size_t count)
 	}
 	if (mapping == NULL)
 		return -EINVAL;
+	ret = link_vacate(addr, count * SIM_PAGE_SIZE);
+	if (ret < 0)
+		return ret;
 	id = mapping->id;
-	unmap_mapping(mapping);
+	forget_mapping(mapping);
 	return numbered_call(link->map_fd, SIM_UNMAP, id);
 }
 
@@ -257,8 +260,12 @@ static void link_sim_close(struct link *link)
 {
 	struct link_sim *sim = sim_of(link);
 
-	while (!LIST_EMPTY(&sim->mappings))
-		unmap_mapping(LIST_FIRST(&sim->mappings));
+	while (!LIST_EMPTY(&sim->mappings)) {
+		struct mapping *mapping = LIST_FIRST(&sim->mappings);
+
+		munmap(mapping->addr, mapping->count * SIM_PAGE_SIZE);
+		forget_mapping(mapping);
+	}
 	sim_wire_ports_close(sim->ports);
 	close(link->fd);
 	close(link->bus);

@@ -133,12 +133,12 @@ static void link_xen_seal(struct link *link)
 	link->map_fd = -1;
 }
 
-/* The guest gets its pages back with munmap(2). The library would then free the mapping's number by
- * an ioctl that a confined process may not make; the number goes with the descriptor. */
+/* The library would also free the mapping's number, by an ioctl that a confined process may not
+ * make; the number goes with the descriptor. */
 static int link_xen_unmap(struct link *link, void *addr, size_t count)
 {
 	(void)link;
-	return outcome(munmap(addr, count * RING_PAGE_SIZE));
+	return link_vacate(addr, count * RING_PAGE_SIZE);
 }
 
 static const struct link_ops link_xen_ops = {

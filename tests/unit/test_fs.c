@@ -183,6 +183,25 @@ static void names_are_judged_by_use(void)
 	}
 }
 
+static bool copies(struct fs *fs, struct fs_file file)
+{
+	(void)fs, (void)file;
+	return true;
+}
+
+static void whether_data_is_copied_is_known_when_a_file_is_open(void)
+{
+	struct fs_ops ops = noting_ops;
+	struct fs fs = {.ops = &ops};
+	struct fs_file file;
+
+	OK(fs_open(&fs, file_node, O_RDWR, &file));
+	CU_ASSERT_EQUAL(file.copies, 0);
+	ops.copies = copies;
+	OK(fs_open(&fs, file_node, O_RDONLY, &file));
+	CU_ASSERT_EQUAL(file.copies, 1);
+}
+
 static void empty_slots_answer_eopnotsupp(void)
 {
 	const struct fs_file file = rw_file;
@@ -514,6 +533,8 @@ static void delayed_calls_take_at_least_so_long(void)
 
 static const struct test tests[] = {
 	{"names_are_judged_by_use", names_are_judged_by_use},
+	{"whether_data_is_copied_is_known_when_a_file_is_open",
+	 whether_data_is_copied_is_known_when_a_file_is_open},
 	{"empty_slots_answer_eopnotsupp", empty_slots_answer_eopnotsupp},
 	{"nothing_is_forgotten_or_closed_that_is_none",
 	 nothing_is_forgotten_or_closed_that_is_none},

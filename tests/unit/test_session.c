@@ -596,6 +596,237 @@ static void attribute_that_changes_while_it_is_read_shows_nothing_else(void)
 	stage_close(s);
 }
 
+/* ---- data in the lane's memory ---- */
+
+/* A file whose reads and writes can be given the lane's memory, or must not. */
+static struct {
+	struct fs_ops ops;
+	const struct fs_ops *below;
+	uint8_t memory[4096]; /* the lane's */
+	bool placing, copies;
+	unsigned reads_in_lane, writes_in_lane, fetched, released;
+} loan;
+
+static bool is_loan(const void *buf)
+{
+	const uint8_t *at = buf;
+
+	return at >= loan.memory && at < loan.memory + sizeof(loan.memory);
+}
+
+static ssize_t loan_read(struct fs *fs, struct fs_file file, void *buf, size_t size,
+			 uint64_t offset, bool nowait)
+{
+	CU_ASSERT(loan.placing == is_loan(buf));
+	loan.reads_in_lane += is_loan(buf);
+	return loan.below->read(fs, file, buf, size, offset, nowait);
+}
+
+static ssize_t loan_write(struct fs *fs, struct fs_file file, const void *buf, size_t size,
+			  uint64_t offset)
+{
+	loan.writes_in_lane += is_loan(buf);
+	return loan.below->write(fs, file, buf, size, offset);
+}
+
+static bool loan_copies(struct fs *fs, struct fs_file file)
+{
+	(void)fs, (void)file;
+	return loan.copies;
+}
+
+static bool loan_place(struct lane *lane, uint32_t header, uint32_t size, struct iovec place[2])
+{
+	(void)lane;
+	CU_ASSERT(!loan.placing && header + size <= sizeof(loan.memory));
+	place[0] = (struct iovec){loan.memory + header, size};
+	place[1] = (struct iovec){loan.memory, 0};
+	loan.placing = true;
+	return true;
+}
+
+static void loan_give_back(struct lane *lane)
+{
+	(void)lane;
+	CU_ASSERT(loan.placing);
+	loan.placing = false;
+}
+
+static void loan_send_placed(struct lane *lane, struct req *req)
+{
+	struct stage *s = container_of(lane, struct stage, lane);
+	unsigned i = s->replies++ % REPLIES;
+
+	loan.placing = false;
+	memcpy(s->bytes[i], loan.memory, req->out_size);
+	memcpy(s->bytes[i], req->out, P9_READ_HEADER);
+	CU_ASSERT_EQUAL(p9_decode(&s->reply[i], P9_L, s->bytes[i], req->out_size), 0);
+}
+
+static bool loan_fetch(struct lane *lane, uint8_t *in, uint32_t size, uint32_t at)
+{
+	(void)lane;
+	memcpy(in + REQ_KEPT_FROM, loan.memory + at + REQ_KEPT_FROM, size - REQ_KEPT_FROM);
+	loan.fetched++;
+	return true;
+}
+
+static void loan_release(struct lane *lane)
+{
+	(void)lane;
+	loan.released++;
+	memset(loan.memory, 0xee, sizeof(loan.memory));
+}
+
+static struct stage *loan_open(bool copies)
+{
+	struct stage *s = stage_open();
+
+	memset(&loan, 0, sizeof(loan));
+	loan.copies = copies;
+	loan.below = s->fs->ops;
+	loan.ops = *s->fs->ops;
+	loan.ops.read = loan_read;
+	loan.ops.write = loan_write;
+	loan.ops.copies = loan_copies;
+	s->fs->ops = &loan.ops;
+	s->lane.place = loan_place;
+	s->lane.give_back = loan_give_back;
+	s->lane.send_placed = loan_send_placed;
+	s->lane.fetch = loan_fetch;
+	s->lane.release = loan_release;
+	does(s, walk(0, 2, "f"));
+	does(s, T(lopen, .fid = 2, .flags = 2));
+	return s;
+}
+
+static void loan_close(struct stage *s)
+{
+	s->fs->ops = loan.below;
+	stage_close(s);
+}
+
+/* On the loop, as soon as it is due. */
+static void ask_here(struct stage *s)
+{
+	struct req *req = STAILQ_FIRST(&s->ready);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
+	STAILQ_REMOVE_HEAD(&s->ready, link);
+	req_prepare_here(req);
+	CU_ASSERT(req_ask_here(req));
+	session_finish(req);
+}
+
+static void reads_are_placed_where_the_storage_copies(void)
+{
+	for (unsigned copies = 0; copies < 2; copies++) {
+		struct stage *s = loan_open(copies);
+
+		submit(s, 1, T(read, .fid = 2, .count = 100));
+		ask_here(s);
+		CU_ASSERT_EQUAL(last(s)->Rread.data.len, 7);
+		CU_ASSERT_EQUAL(memcmp(last(s)->Rread.data.bytes, "content", 7), 0);
+		CU_ASSERT(!loan.placing);
+		CU_ASSERT_EQUAL(loan.reads_in_lane, copies);
+		loan_close(s);
+	}
+}
+
+/* Of its message the lane copies the beginning. */
+static void submit_kept(struct stage *s, uint32_t fid, const char *text)
+{
+	struct p9_msg msg = T(write, .fid = fid, .data = {.bytes = text, .len = 20});
+	const uint32_t half = 10;
+	struct iovec rest[2];
+	struct req *req;
+	int size;
+
+	msg.tag = 1;
+	size = p9_encode(&msg, P9_L, loan.memory, sizeof(loan.memory));
+	CU_ASSERT_EQUAL_FATAL(size, REQ_KEPT_FROM + 20);
+	req = session_request(s->session, &s->lane, (uint32_t)size);
+	memcpy(req->in, loan.memory, REQ_KEPT_FROM);
+	rest[0] = (struct iovec){loan.memory + REQ_KEPT_FROM, half};
+	rest[1] = (struct iovec){loan.memory + REQ_KEPT_FROM + half, 20 - half};
+	session_keeping(req, 0, rest);
+	session_receive(req);
+}
+
+static void check_content(struct stage *s, const char *text)
+{
+	does(s, T(read, .fid = 2, .count = 20));
+	CU_ASSERT_EQUAL(last(s)->Rread.data.len, 20);
+	CU_ASSERT_EQUAL(memcmp(last(s)->Rread.data.bytes, text, 20), 0);
+}
+
+static void write_is_made_from_where_its_data_stands(void)
+{
+	struct stage *s = loan_open(true);
+
+	submit_kept(s, 2, "twenty bytes of data");
+	ask_here(s);
+	CU_ASSERT_EQUAL(last(s)->Rwrite.count, 20);
+	CU_ASSERT_EQUAL(loan.writes_in_lane, 2);
+	CU_ASSERT_EQUAL(loan.released, 1);
+	CU_ASSERT_EQUAL(loan.fetched, 0);
+	check_content(s, "twenty bytes of data");
+	loan_close(s);
+}
+
+static void write_that_needs_its_data_longer_is_copied(void)
+{
+	struct stage *s = loan_open(false);
+
+	/* The storage may keep the pages. */
+	submit_kept(s, 2, "twenty bytes of data");
+	CU_ASSERT_EQUAL(loan.fetched, 1);
+	CU_ASSERT_EQUAL(loan.released, 1);
+	ask_here(s);
+	check_content(s, "twenty bytes of data");
+	/* Somebody else asks. */
+	loan.copies = true;
+	does(s, walk(0, 3, "f"));
+	does(s, T(lopen, .fid = 3, .flags = 2));
+	submit_kept(s, 3, "and twenty bytes more");
+	CU_ASSERT_EQUAL(loan.fetched, 1);
+	req_fetch(STAILQ_FIRST(&s->ready));
+	req_fetch(STAILQ_FIRST(&s->ready));
+	CU_ASSERT_EQUAL(loan.fetched, 2);
+	ask_all(s);
+	check_content(s, "and twenty bytes more");
+	/* Two pieces at the end of a file could have others between them. */
+	does(s, walk(0, 4, "f"));
+	does(s, T(lopen, .fid = 4, .flags = 2 | P9_O_APPEND));
+	submit_kept(s, 4, "appended as one piece");
+	CU_ASSERT_EQUAL(loan.fetched, 3);
+	ask_here(s);
+	CU_ASSERT_EQUAL(last(s)->Rwrite.count, 20);
+	CU_ASSERT_EQUAL(loan.writes_in_lane, 0);
+	/* An attribute's value is stored when it is committed. */
+	does(s, walk(0, 5, "f"));
+	does(s, T(xattrcreate, .fid = 5, .name = p9_str("user.a"), .size = 20));
+	submit_kept(s, 5, "the value of user.a.");
+	CU_ASSERT_EQUAL(loan.fetched, 4);
+	CU_ASSERT_EQUAL(loan.released, 4);
+	loan_close(s);
+}
+
+static void kept_write_that_comes_to_nothing_gives_its_room_back(void)
+{
+	struct stage *s = loan_open(true);
+
+	submit_kept(s, 77, "twenty bytes of data");
+	CU_ASSERT_EQUAL(last(s)->Rlerror.ecode, EBADF);
+	CU_ASSERT_EQUAL(loan.released, 1);
+	submit_kept(s, 2, "twenty bytes of data");
+	submit(s, 2, T(flush, .oldtag = 1));
+	ask_here(s);
+	CU_ASSERT_EQUAL(loan.released, 2);
+	CU_ASSERT_EQUAL(loan.writes_in_lane, 0);
+	loan_close(s);
+}
+
 static struct p9_msg lock(uint32_t process)
 {
 	return T(lock, .fid = 1, .type = P9_LOCK_RDLCK, .start = process, .length = 1,
@@ -624,6 +855,11 @@ static const struct test tests[] = {
 	{"attributes_beyond_the_budget_are_refused", attributes_beyond_the_budget_are_refused},
 	{"attribute_that_changes_while_it_is_read_shows_nothing_else",
 	 attribute_that_changes_while_it_is_read_shows_nothing_else},
+	{"reads_are_placed_where_the_storage_copies", reads_are_placed_where_the_storage_copies},
+	{"write_is_made_from_where_its_data_stands", write_is_made_from_where_its_data_stands},
+	{"write_that_needs_its_data_longer_is_copied", write_that_needs_its_data_longer_is_copied},
+	{"kept_write_that_comes_to_nothing_gives_its_room_back",
+	 kept_write_that_comes_to_nothing_gives_its_room_back},
 	{"lockers_beyond_the_budget_are_refused", lockers_beyond_the_budget_are_refused},
 	{"flushed_request_is_never_answered_and_leaves_nothing",
 	 flushed_request_is_never_answered_and_leaves_nothing},

@@ -943,6 +943,19 @@ static void a_domid_is_claimed_once(void)
 	bench_close(&bench);
 }
 
+/* A call that has the addresses still finds nothing, and nothing else comes to stand there. */
+static void check_vacant(char *addr, size_t size)
+{
+	char *other = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/dev/zero", O_RDONLY);
+
+	CU_ASSERT_EQUAL(read(fd, addr, size), -1);
+	CU_ASSERT_EQUAL(errno, EFAULT);
+	CU_ASSERT_TRUE(other + size <= addr || other >= addr + size);
+	munmap(other, size);
+	close(fd);
+}
+
 static void mapped_pages_are_the_guests_pages(void)
 {
 	static const size_t pages[] = {9, 0, 1, 2, 7, 6, 5, 1};
@@ -975,6 +988,7 @@ static void mapped_pages_are_the_guests_pages(void)
 	CU_ASSERT_EQUAL(link_unmap(link, mapped + SIM_PAGE_SIZE, countof(refs)), -EINVAL);
 	CU_ASSERT_EQUAL(link_unmap(link, mapped, countof(refs)), 0);
 	CU_ASSERT_EQUAL(link_unmap(link, mapped, countof(refs)), -EINVAL);
+	check_vacant(mapped, countof(refs) * SIM_PAGE_SIZE);
 	CU_ASSERT_EQUAL(usage_of(&bench, GUEST).mapped_pages, 0);
 	link_close(link);
 	sim_domain_close(domain);
