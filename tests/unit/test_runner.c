@@ -29,11 +29,11 @@
 
 struct gate_fs {
 	struct fs fs;
-	int gate;	     /* readable: open */
-	atomic_bool closed;  /* getattr waits */
-	atomic_uint waiting; /* in getattr */
-	atomic_bool busy;    /* getattr computes until this is false */
-	pthread_t asked;     /* getattr's last thread */
+	int gate;		 /* readable: open */
+	atomic_bool closed;	 /* getattr waits */
+	atomic_uint waiting;	 /* in getattr */
+	atomic_bool busy;	 /* getattr computes until this is false */
+	_Atomic pthread_t asked; /* getattr's last thread */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -170,8 +170,8 @@ struct world {
 	unsigned sent, taken;
 	unsigned replies[65536]; /* by tag */
 	unsigned total;
-	pthread_t sent_by; /* the last one */
-	unsigned blocked;  /* of the Rlocks */
+	_Atomic pthread_t sent_by; /* the last one */
+	unsigned blocked;	   /* of the Rlocks */
 	bool stop, at_once;
 	struct runner_poller poller;
 	atomic_bool armed; /* the loop has said that it sleeps */
