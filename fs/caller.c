@@ -171,31 +171,50 @@ static int caller_unlink(struct fs *fs, struct fs_node dir, const char *name, bo
 	return fs_unlink(layer_below(fs), dir, name, rmdir, NULL);
 }
 
-/* What a guest's kernel does for its users, see above. */
-static bool is_kernels(const struct fs_setattr *set, const struct fs_attr *now)
+/* What a guest's kernel does for its users, see above: takes set-id bits away and leaves the rest.
+ * They may be gone already, with what somebody else has written. */
+static bool only_drops_setid(const struct fs_setattr *set, const struct fs_attr *now)
 {
 	const uint32_t setid = S_ISUID | S_ISGID;
 
-	if (set->valid == FS_SET_MODE)
-		return (set->mode & setid) != (now->mode & setid) &&
-		       (now->mode & 07777 & ~setid) == (set->mode & ~setid) &&
-		       (set->mode & setid & ~now->mode) == 0;
-	return set->valid == FS_SET_GID && now->uid == caller.uid && caller.group_count == 0;
+	return (set->valid & FS_SET_MODE) && (now->mode & 07777 & ~setid) == (set->mode & ~setid) &&
+	       (set->mode & setid & ~now->mode) == 0;
+}
+
+static bool gives_to_a_group(const struct fs_setattr *set, const struct fs_attr *now)
+{
+	bool same_owner = !(set->valid & FS_SET_UID) || set->uid == now->uid;
+
+	return (set->valid & ~(uint32_t)FS_SET_UID) == FS_SET_GID && same_owner &&
+	       now->uid == caller.uid && caller.group_count == 0;
+}
+
+static int setattr_as_caller(struct fs *fs, struct fs_node node, struct fs_file file,
+			     const struct fs_setattr *set, const struct fs_attr *now)
+{
+	/* An owner may keep S_ISGID for the group that the file is in. */
+	AS_CALLER(now->uid == caller.uid ? now->gid : UNKNOWN);
+	return fs_setattr(layer_below(fs), node, file, set);
 }
 
 static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 			  const struct fs_setattr *set)
 {
+	struct fs_setattr users = *set, kernels = *set;
 	struct fs_attr now;
 	int ret = fs_getattr(layer_below(fs), node, &now);
 
 	if (ret)
 		return ret;
-	if (is_kernels(set, &now))
-		return fs_setattr(layer_below(fs), node, file, set);
-	/* An owner may keep S_ISGID for the group that the file is in. */
-	AS_CALLER(now.uid == caller.uid ? now.gid : UNKNOWN);
-	return fs_setattr(layer_below(fs), node, file, set);
+	kernels.valid = only_drops_setid(set, &now) ? FS_SET_MODE : 0;
+	users.valid &= ~kernels.valid;
+	if (gives_to_a_group(&users, &now))
+		ret = fs_setattr(layer_below(fs), node, file, &users);
+	else if (users.valid || !kernels.valid)
+		ret = setattr_as_caller(fs, node, file, &users, &now);
+	if (ret == 0 && kernels.valid)
+		ret = fs_setattr(layer_below(fs), node, file, &kernels);
+	return ret;
 }
 
 static ssize_t caller_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf,

@@ -204,6 +204,19 @@ static int fs_setattr_check(struct fs_node node, const struct fs_setattr *set)
 	return 0;
 }
 
+/* What another change brings about anyway is no change of its own, which would take a right of its
+ * own: Linux' client adds ctime to nearly everything, and mtime to a size. */
+static uint32_t fs_own_changes(uint32_t valid)
+{
+	const uint32_t atime = FS_SET_ATIME | FS_SET_ATIME_NOW;
+
+	if ((valid & FS_SET_SIZE) && !(valid & atime))
+		valid &= ~(uint32_t)FS_SET_MTIME_NOW;
+	if (valid != FS_SET_CTIME)
+		valid &= ~(uint32_t)FS_SET_CTIME;
+	return valid;
+}
+
 /* As chown(2) has it, an owner or group of -1 stays what it is. */
 int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 	       const struct fs_setattr *set)
@@ -218,6 +231,7 @@ int fs_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 		clean.valid &= ~(uint32_t)FS_SET_UID;
 	if (set->gid == (uint32_t)-1)
 		clean.valid &= ~(uint32_t)FS_SET_GID;
+	clean.valid = fs_own_changes(clean.valid);
 	return fs->ops->setattr ? fs->ops->setattr(fs, node, file, &clean) : -EOPNOTSUPP;
 }
 

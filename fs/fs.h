@@ -128,7 +128,8 @@ struct fs_begun {
 };
 
 /* fs_setattr(): which fields count. The order of effects is size, owner, mode,
- * times, so that each survives the others' side effects. */
+ * times, so that each survives the others' side effects. Setting the size sets mtime to now, too,
+ * and any change the ctime; drivers are not asked for that besides. */
 enum {
 	FS_SET_MODE = 1 << 0,
 	FS_SET_UID = 1 << 1,
@@ -138,7 +139,7 @@ enum {
 	FS_SET_MTIME = 1 << 5,
 	FS_SET_ATIME_NOW = 1 << 6,
 	FS_SET_MTIME_NOW = 1 << 7,
-	FS_SET_CTIME = 1 << 8, /* only touch ctime; keeps suid/sgid */
+	FS_SET_CTIME = 1 << 8, /* alone: only touch ctime; keeps suid/sgid */
 };
 
 struct fs_setattr {

@@ -1107,8 +1107,68 @@ TEST(the_host_judges_not_what_is_open)
 	writes(c, 2, 0, "TEXT");
 	reads(c, 2, 0, "TEXT");
 	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_SIZE, .size = 3));
-	equal(attr(c, 2).size, 3);
+	ok(c, T(setattr, .fid = 2, .valid = 0x68, .size = 2));
+	equal(attr(c, 2).size, 2);
 	ok(c, T(statfs, .fid = 2));
+}
+
+/* As Linux' client sends ftruncate(2), and open(2) with O_TRUNC: the times are no wish of the user.
+ */
+TEST(the_host_judges_a_truncation_by_the_right_to_write)
+{
+	struct conn *c = judged_session(w);
+
+	if (c == NULL)
+		return;
+	check(fchmodat(w->dir, "f", 0666, 0) == 0);
+	ok(c, T(setattr, .fid = 2, .valid = 0x68, .size = 3));
+	host_holds(w, "f", "tex");
+	check(fchmodat(w->dir, "f", 0644, 0) == 0);
+	fails(c, EACCES, T(setattr, .fid = 2, .valid = 0x68, .size = 0));
+	host_holds(w, "f", "tex");
+}
+
+/* His kernel takes set-id bits off in the name of whoever writes, alone or with the size. */
+TEST(the_host_judges_not_who_takes_set_id_bits_off)
+{
+	struct conn *c = judged_session(w);
+
+	if (c == NULL)
+		return;
+	check(fchmodat(w->dir, "f", 06666, 0) == 0);
+	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_MODE, .mode = S_IFREG | 0666));
+	equal(host_stat(w, "f").st_mode, S_IFREG | 0666);
+	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_MODE, .mode = S_IFREG | 0666));
+	check(fchmodat(w->dir, "f", 06676, 0) == 0);
+	ok(c, T(setattr, .fid = 2, .valid = 0x69, .mode = S_IFREG | 0676, .size = 3));
+	equal(host_stat(w, "f").st_mode, S_IFREG | 0676);
+	host_holds(w, "f", "tex");
+	check(fchmodat(w->dir, "f", 04644, 0) == 0);
+	fails(c, EACCES, T(setattr, .fid = 2, .valid = 0x69, .mode = S_IFREG | 0644, .size = 0));
+	host_holds(w, "f", "tex");
+}
+
+/* Groups that only his kernel knows him to be in; and what chown(2) of Linux' client says. */
+TEST(the_host_judges_not_the_group_of_his_own_file)
+{
+	struct conn *c = judged_session(w);
+
+	if (c == NULL)
+		return;
+	check(fchownat(w->dir, "f", 12345, 7, 0) == 0);
+	ok(c, chown_to(P9_SETATTR_GID, 0, 8));
+	ok(c, chown_to(P9_SETATTR_GID | P9_SETATTR_CTIME, 0, 9));
+	owner_is(w, "f", 12345, 9);
+	ok(c, chown_to(P9_SETATTR_UID | P9_SETATTR_GID | P9_SETATTR_CTIME, 12345, 10));
+	owner_is(w, "f", 12345, 10);
+	check(fchmodat(w->dir, "f", 06755, 0) == 0);
+	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_MODE | P9_SETATTR_GID | P9_SETATTR_CTIME,
+		.mode = S_IFREG | 0755, .gid = 11));
+	owner_is(w, "f", 12345, 11);
+	equal(host_stat(w, "f").st_mode, S_IFREG | 0755);
+	fails(c, EPERM, chown_to(P9_SETATTR_UID | P9_SETATTR_GID, 12346, 12));
+	ok(c, T(setattr, .fid = 2, .valid = 0x41, .mode = S_IFREG | 02755));
+	equal(host_stat(w, "f").st_mode, S_IFREG | 02755);
 }
 
 TEST(the_host_judges_nobody_who_is_root)
