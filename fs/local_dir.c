@@ -23,6 +23,7 @@ struct local_listing {
 	uint32_t major, minor;
 	fs_emit *emit;
 	void *arg;
+	bool told; /* an entry, whether it was taken or not */
 };
 
 /* A caller needs 24 bytes and the name for an entry, the host 20 and the name, rounded up
@@ -56,8 +57,8 @@ static bool local_is_hidden(const struct local_listing *listing, const char *nam
 	       local_stat(listing->local, listing->fd, name, &attr) == -ENOENT;
 }
 
-/* 1: taken, 0: no more room. A name that is too long for guests is passed over. */
-static int local_emit(const struct local_listing *listing, const struct dirent64 *entry)
+/* 1: go on, 0: no more room. A name that is too long for guests is passed over. */
+static int local_emit(struct local_listing *listing, const struct dirent64 *entry)
 {
 	struct fs_dirent out = {
 		.offset = (uint64_t)entry->d_off,
@@ -71,7 +72,10 @@ static int local_emit(const struct local_listing *listing, const struct dirent64
 	if (listing->local->hide_mounts && local_is_hidden(listing, entry->d_name))
 		return 1;
 	ret = local_entry_path(listing, entry, &out.path);
-	return ret ? ret : listing->emit(listing->arg, &out);
+	if (ret)
+		return ret;
+	listing->told = true;
+	return listing->emit(listing->arg, &out);
 }
 
 static int local_listing_start(struct local_listing *listing, int fd, uint64_t offset)
@@ -116,15 +120,17 @@ int local_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t siz
 		return ret;
 	if (!buf)
 		return -ENOMEM;
-	filled = local_getdents(dir.id, buf, room, offset);
-	if (filled < 0)
-		return (int)filled;
-	ret = 1;
-	for (char *at = buf; at < buf + filled && ret > 0;) {
-		const struct dirent64 *entry = (const void *)at;
+	/* To tell nothing would mean the end of the directory. */
+	do {
+		filled = local_getdents(dir.id, buf, room, offset);
+		ret = filled < 0 ? (int)filled : 1;
+		for (char *at = buf; at < buf + filled && ret > 0;) {
+			const struct dirent64 *entry = (const void *)at;
 
-		ret = local_emit(&listing, entry);
-		at += entry->d_reclen;
-	}
+			ret = local_emit(&listing, entry);
+			offset = (uint64_t)entry->d_off;
+			at += entry->d_reclen;
+		}
+	} while (filled > 0 && ret > 0 && !listing.told);
 	return ret < 0 ? ret : 0;
 }

@@ -1323,12 +1323,62 @@ static void check_mounts(enum fs_mounts mounts)
 	put(&w, find(&w, w.root, "mnt"));
 }
 
+struct counted {
+	uint64_t offset;
+	unsigned count;
+};
+
+static bool counts_names(void *arg, const struct fs_dirent *entry)
+{
+	struct counted *list = arg;
+
+	list->offset = entry->offset;
+	list->count++;
+	return true;
+}
+
+/* More of them, one after the other, than are read from the host at a time. */
+static void check_many_mounts(void)
+{
+	enum { MOUNTS = 100, FILES = 10 };
+	_world_ struct world w = world_of((struct fs_export){.mounts = FS_MOUNTS_HIDE});
+	struct counted list = {0};
+	struct fs_file dir;
+	unsigned before;
+	char name[16];
+
+	for (unsigned i = 0; i < MOUNTS + FILES; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		put(&w, make_dir(&w, w.root, name));
+		if (i < MOUNTS)
+			CU_ASSERT_EQUAL(mount("none", at(&w, name).text, "tmpfs", 0, NULL), 0);
+	}
+	dir = open_node(&w, w.root, O_RDONLY);
+	do {
+		before = list.count;
+		OK(fs_readdir(w.fs, dir, list.offset, 300, counts_names, &list));
+	} while (list.count > before);
+	CU_ASSERT_EQUAL(list.count, FILES + 2);
+	fs_close(w.fs, dir);
+	for (unsigned i = 0; i < MOUNTS; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		CU_ASSERT_EQUAL(umount(at(&w, name).text), 0);
+	}
+}
+
 static void mounts_are_crossed_or_hidden(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return test_skip("nothing can be mounted here");
 	check_mounts(FS_MOUNTS_CROSS);
 	check_mounts(FS_MOUNTS_HIDE);
+}
+
+static void hidden_mounts_do_not_end_a_list(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return test_skip("nothing can be mounted here");
+	check_many_mounts();
 }
 
 #define XATTR_TEST(name)                                                                           \
@@ -1391,6 +1441,7 @@ static const struct test tests[] = {
 	{"passed_attributes_are_the_hosts", passed_attributes_are_the_hosts},
 	{"a_fifo_is_opened_where_that_is_chosen", a_fifo_is_opened_where_that_is_chosen},
 	{"mounts_are_crossed_or_hidden", mounts_are_crossed_or_hidden},
+	{"hidden_mounts_do_not_end_a_list", hidden_mounts_do_not_end_a_list},
 };
 
 int main(int argc, char **argv)
