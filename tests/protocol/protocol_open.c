@@ -3,9 +3,13 @@
  * protocol_open.c - Tlopen and Tlcreate: which flags count, which are noise, what cannot be opened,
  * and how a directory's fid turns into the fid of a new file.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "tests/protocol/harness.h"
 
@@ -158,6 +162,16 @@ TEST(open_with_trunc_empties_the_file)
 	host_holds(w, "f", "");
 }
 
+TEST(open_to_read_with_trunc_empties_the_file)
+{
+	struct conn *c = session(w);
+
+	host_file(w, "f", "text");
+	open_path(c, 1, "f", L_RDONLY | P9_O_TRUNC);
+	host_holds(w, "f", "");
+	fails(c, EBADF, a_write(1));
+}
+
 TEST(open_without_trunc_keeps_the_file)
 {
 	struct conn *c = session(w);
@@ -268,6 +282,150 @@ TEST(open_of_a_file_as_directory_is_ENOTDIR)
 	walk(c, ROOT, 1, "f");
 	fails(c, ENOTDIR, lopen(1, L_RDONLY | P9_O_DIRECTORY));
 	ok(c, lopen(1, L_RDONLY));
+}
+
+TEST(open_of_anything_else_as_directory_is_ENOTDIR)
+{
+	struct conn *c = session(w);
+
+	host_dir(w, "d");
+	host_symlink(w, "l", "d");
+	host_node(w, "p", S_IFIFO | 0666, 0);
+	walk(c, ROOT, 1, "l");
+	walk(c, ROOT, 2, "p");
+	fails(c, ENOTDIR, lopen(1, L_RDONLY | P9_O_DIRECTORY));
+	fails(c, ENOTDIR, lopen(2, L_RDONLY | P9_O_DIRECTORY));
+}
+
+/* What the server's open file of "f" was opened with. */
+static int host_flags(struct world *w)
+{
+	char path[600], target[600], expected[300];
+	int number, flags = -1;
+	FILE *info;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)w->server);
+	snprintf(expected, sizeof(expected), "%s/f", w->export);
+	dir = opendir(path);
+	for (struct dirent *d = NULL; dir != NULL && (d = readdir(dir)) != NULL;) {
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%.16s", (int)w->server, d->d_name);
+		length = readlink(path, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = '\0';
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.16s", (int)w->server, d->d_name);
+		info = strcmp(target, expected) == 0 ? fopen(path, "re") : NULL;
+		if (info == NULL)
+			continue;
+		if (fscanf(info, "pos: %*d flags: %o", (unsigned *)&number) == 1 &&
+		    (number & O_PATH) == 0)
+			flags = number;
+		fclose(info);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	check(flags != -1);
+	return flags;
+}
+
+static void becomes_on_the_host(struct world *w, uint32_t wire, int host)
+{
+	const int judged = O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC | O_DIRECT | O_ASYNC | O_NOATIME;
+	struct conn *c = session(w);
+
+	host_file(w, "f", "text");
+	open_path(c, 1, "f", wire);
+	equal(host_flags(w) & judged, host);
+	clunk(c, 1);
+	walk(c, ROOT, 1, "");
+	ok(c, lcreate(1, "f", wire, 0644));
+	equal(host_flags(w) & judged, host);
+}
+
+TEST(DSYNC_reaches_the_host)
+{
+	becomes_on_the_host(w, L_RDWR | P9_O_DSYNC, O_RDWR | O_DSYNC);
+}
+
+TEST(SYNC_reaches_the_host)
+{
+	becomes_on_the_host(w, L_RDWR | P9_O_DSYNC | P9_O_SYNC, O_RDWR | O_SYNC);
+}
+
+TEST(SYNC_without_DSYNC_reaches_the_host)
+{
+	becomes_on_the_host(w, L_RDWR | P9_O_SYNC, O_RDWR | O_SYNC);
+}
+
+TEST(APPEND_reaches_the_host)
+{
+	becomes_on_the_host(w, L_WRONLY | P9_O_APPEND, O_WRONLY | O_APPEND);
+}
+
+TEST(NOATIME_reaches_the_host)
+{
+	becomes_on_the_host(w, L_RDONLY | P9_O_NOATIME, O_RDONLY | O_NOATIME);
+}
+
+TEST(DIRECT_and_FASYNC_do_not_reach_the_host)
+{
+	becomes_on_the_host(w, L_RDWR | L_DIRECT | L_FASYNC, O_RDWR);
+}
+
+/* ---- a program of the host's that runs ---- */
+
+/* 0, and the test skipped: programs can be written while they run, here. */
+static pid_t runs(struct world *w, const char *name)
+{
+	_cleanup_close_ int from = open("/bin/sleep", O_RDONLY | O_CLOEXEC), to = -1, fd = -1;
+	int started[2] = {-1, -1};
+	char bytes[65536];
+	ssize_t got;
+	pid_t pid;
+
+	to = openat(w->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	while ((got = read(from, bytes, sizeof(bytes))) > 0)
+		check(write(to, bytes, (size_t)got) == got);
+	close(to);
+	to = -1;
+	check(pipe2(started, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		snprintf(bytes, sizeof(bytes), "%s/%s", w->export, name);
+		execl(bytes, "sleep", "1000", NULL);
+		_exit(127);
+	}
+	close(started[1]);
+	check(read(started[0], bytes, 1) == 0); /* it has begun */
+	close(started[0]);
+	fd = openat(w->dir, name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return pid;
+	test_skip("the host's programs may be written while they run");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+TEST(what_runs_on_the_host_is_ETXTBSY)
+{
+	struct conn *c = session(w);
+	pid_t pid = runs(w, "program");
+
+	if (pid == 0)
+		return;
+	walk(c, ROOT, 1, "program");
+	fails(c, ETXTBSY, lopen(1, L_WRONLY));
+	fails(c, ETXTBSY, lopen(1, L_RDWR | P9_O_TRUNC));
+	fails(c, ETXTBSY, T(setattr, .fid = 1, .valid = P9_SETATTR_SIZE, .size = 0));
+	walk(c, ROOT, 2, "");
+	fails(c, ETXTBSY, lcreate(2, "program", L_RDWR, 0755));
+	ok(c, lopen(1, L_RDONLY));
+	check(ok(c, a_read(1))->Rread.data.len == 10);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ok(c, lcreate(2, "program", L_RDWR, 0755));
 }
 
 TEST(open_of_a_symlink_is_ELOOP)
@@ -419,6 +577,16 @@ TEST(create_sets_suid)
 	creates_with_mode(w, 04755, 04755);
 }
 
+TEST(create_sets_sgid)
+{
+	creates_with_mode(w, 02755, 02755);
+}
+
+TEST(create_sets_the_sticky_bit)
+{
+	creates_with_mode(w, 01644, 01644);
+}
+
 TEST(create_ignores_the_type_in_the_mode)
 {
 	creates_with_mode(w, S_IFREG | 0640, 0640);
@@ -461,6 +629,19 @@ TEST(create_gives_the_file_to_the_asked_group)
 	ok(c, m);
 	equal(host_stat(w, "f").st_gid, 54321);
 	equal(host_stat(w, "f").st_uid, 0);
+}
+
+TEST(create_for_a_group_and_a_user_of_all_ones_is_the_servers)
+{
+	struct conn *c = session(w);
+	struct p9_msg m = lcreate(1, "f", L_RDWR, 0644);
+
+	ok(c, T(attach, .newfid = 1, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str(""),
+		.n_uname = P9_NONUNAME));
+	m.Tlcreate.gid = UINT32_MAX;
+	ok(c, m);
+	equal(host_stat(w, "f").st_uid, geteuid());
+	equal(host_stat(w, "f").st_gid, getegid());
 }
 
 TEST(create_for_another_user_keeps_suid)
@@ -573,6 +754,28 @@ TEST(create_with_trunc_empties_an_existing_file)
 	host_holds(w, "f", "");
 }
 
+TEST(create_to_read_with_trunc_empties_an_existing_file)
+{
+	struct conn *c = session(w);
+
+	host_file(w, "f", "text");
+	walk(c, ROOT, 1, "");
+	ok(c, lcreate(1, "f", L_RDONLY | P9_O_TRUNC, 0644));
+	host_holds(w, "f", "");
+}
+
+TEST(create_without_the_flag_CREATE_creates)
+{
+	struct conn *c = session(w);
+	struct p9_msg m = lcreate(1, "f", L_RDWR, 0644);
+
+	walk(c, ROOT, 1, "");
+	m.Tlcreate.flags = L_RDWR;
+	ok(c, m);
+	writes(c, 1, 0, "text");
+	host_holds(w, "f", "text");
+}
+
 TEST(create_with_append_appends)
 {
 	struct conn *c = session(w);
@@ -656,6 +859,16 @@ TEST(create_of_a_fifo_is_ENXIO)
 	fails(c, ENXIO, lcreate(1, "p", L_RDONLY, 0644));
 	fails(c, ENXIO, lcreate(1, "p", L_WRONLY, 0644));
 	fails(c, EEXIST, lcreate(1, "p", L_RDWR | P9_O_EXCL, 0644));
+}
+
+TEST(create_of_a_socket_is_ENXIO)
+{
+	struct conn *c = session(w);
+
+	host_node(w, "k", S_IFSOCK | 0666, 0);
+	walk(c, ROOT, 1, "");
+	fails(c, ENXIO, lcreate(1, "k", L_RDWR, 0644));
+	fails(c, EEXIST, lcreate(1, "k", L_RDWR | P9_O_EXCL, 0644));
 }
 
 TEST(create_of_a_device_is_ENXIO)
