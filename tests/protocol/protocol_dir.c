@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "tests/protocol/harness.h"
 
@@ -177,6 +178,51 @@ TEST(readdir_tells_the_types)
 	equal(entry_of(list, "socket")->type, DT_SOCK);
 }
 
+TEST(readdir_tells_devices)
+{
+	struct conn *c = lister(w, MSIZE);
+	_cleanup_free_ struct listing *list = NULL;
+
+	if (!need_root())
+		return;
+	host_node(w, "d/char", S_IFCHR | 0644, makedev(1, 3));
+	host_node(w, "d/block", S_IFBLK | 0644, makedev(7, 200));
+	list = list_all(c, 8000);
+	equal(entry_of(list, "char")->type, DT_CHR);
+	equal(entry_of(list, "block")->type, DT_BLK);
+}
+
+static uint64_t at(const uint8_t *bytes, unsigned size)
+{
+	uint64_t value = 0;
+
+	while (size-- > 0)
+		value = value << 8 | bytes[size];
+	return value;
+}
+
+TEST(readdir_has_the_fields_of_an_entry_where_the_specification_has_them)
+{
+	struct conn *c = lister(w, MSIZE);
+	const uint8_t *entry;
+	uint32_t size;
+
+	host_file(w, "d/name", "");
+	size = ok(c, readdir_of(0, 8000))->Rreaddir.data.len;
+	equal(size, 24 + 1 + 24 + 2 + 24 + 4);
+	equal(at(c->raw, 4), 11 + size);
+	equal(at(c->raw + 7, 4), size);
+	entry = c->raw + 11;
+	for (uint16_t length; (length = (uint16_t)at(entry + 22, 2)) != 4; entry += 24 + length)
+		check(length == 1 || length == 2);
+	equal(entry[0], P9_QTFILE);
+	equal(at(entry + 1, 4), 0);
+	equal(at(entry + 5, 8), host_stat(w, "d/name").st_ino);
+	check(at(entry + 13, 8) != 0);
+	equal(entry[21], DT_REG);
+	equal(memcmp(entry + 24, "name", 4), 0);
+}
+
 TEST(readdir_gives_the_qid_paths_of_a_walk)
 {
 	struct conn *c = lister(w, MSIZE);
@@ -297,6 +343,46 @@ TEST(readdir_of_too_few_bytes_for_an_entry_is_EINVAL)
 	fails(c, EINVAL, readdir_of(0, 24));
 	fails(c, EINVAL, readdir_of(0, 10));
 	check(ok(c, readdir_of(0, 8000))->Rreaddir.data.len > 0);
+}
+
+TEST(readdir_of_0_bytes_is_EINVAL_but_at_the_end)
+{
+	struct conn *c = lister(w, MSIZE);
+	_cleanup_free_ struct listing *list = list_all(c, 8000);
+
+	fails(c, EINVAL, readdir_of(0, 0));
+	equal(ok(c, readdir_of(last_offset(list), 0))->Rreaddir.data.len, 0);
+}
+
+TEST(readdir_at_an_offset_of_2_to_the_63_is_EINVAL)
+{
+	struct conn *c = lister(w, MSIZE);
+
+	fails(c, EINVAL, readdir_of((uint64_t)1 << 63, 8000));
+	fails(c, EINVAL, readdir_of(UINT64_MAX, 8000));
+	check(ok(c, readdir_of(0, 8000))->Rreaddir.data.len > 0);
+}
+
+TEST(readdir_at_an_offset_that_no_entry_has_harms_nothing)
+{
+	static const uint64_t offsets[] = {1, 7, 1 << 20, INT64_MAX, INT64_MAX - 1};
+	struct conn *c = lister(w, MSIZE);
+	_cleanup_free_ struct listing *list;
+
+	make_files(w, 20);
+	for (size_t i = 0; i < countof(offsets); i++)
+		check(errno_of(c, readdir_of(offsets[i], 8000)) >= 0);
+	list = list_all(c, 8000);
+	has_files(list, 20);
+}
+
+/* As the host has it; the C library takes that for the end. */
+TEST(readdir_of_a_removed_directory_is_ENOENT)
+{
+	struct conn *c = lister(w, MSIZE);
+
+	ok(c, T(unlinkat, .dfid = ROOT, .name = p9_str("d"), .flags = P9_AT_REMOVEDIR));
+	fails(c, ENOENT, readdir_of(0, 8000));
 }
 
 TEST(readdir_gives_an_entry_that_just_fits)
@@ -451,4 +537,96 @@ TEST(readdir_does_not_open_what_it_lists)
 	list = list_all(c, 8000);
 	equal(times_listed(list, "secret"), 1);
 	equal(times_listed(list, "loop"), 1);
+}
+
+/* ---- large ---- */
+
+/* Processor time that the server has used, in clock ticks. */
+static unsigned long long server_time(const struct world *w)
+{
+	unsigned long long user = 0, system = 0;
+	char path[64], text[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->server);
+	file = fopen(path, "re");
+	check(file != NULL && fgets(text, sizeof(text), file) != NULL);
+	if (file != NULL)
+		fclose(file);
+	/* from the state on, which is the third field */
+	check(sscanf(strrchr(text, ')') + 1,
+		     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+		     &system) == 2);
+	return user + system;
+}
+
+/* Names of a few files, which are faster made than files. */
+static void make_names(struct world *w, const char *dir, unsigned count)
+{
+	char name[64], first[64] = "";
+
+	host_dir(w, dir);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%s/%u", dir, i);
+		if (i % 10000 == 0) {
+			strcpy(first, name);
+			host_file(w, first, "");
+		} else if (linkat(w->dir, first, w->dir, name, 0) != 0) {
+			return check_at(__FILE__, __LINE__, false, "%s: %s", name, strerror(errno));
+		}
+	}
+}
+
+/* Each of the numbers below `count` is listed once. */
+static void lists_numbers(struct conn *c, const char *dir, unsigned count, uint32_t piece)
+{
+	_cleanup_free_ uint8_t *seen = calloc(count, 1);
+	unsigned number, listed = 0;
+	uint64_t offset = 0;
+	struct p9_data data;
+	struct p9_dirent d;
+
+	open_path(c, 7, dir, L_RDONLY);
+	do {
+		data = ok(c, T(readdir, .fid = 7, .offset = offset, .count = piece))->Rreaddir.data;
+		for (uint32_t size = 0, used = 0; used < data.len; used += size) {
+			uint8_t *entry = (uint8_t *)(uintptr_t)data.bytes + used;
+			int got = p9_dirent_get(&d, entry, data.len - used);
+
+			check(got > 0);
+			if (got <= 0)
+				return;
+			size = (uint32_t)got;
+			offset = d.offset;
+			if (sscanf(d.name.text, "%u", &number) == 1 && number < count)
+				listed += seen[number]++ == 0;
+		}
+	} while (data.len > 0);
+	clunk(c, 7);
+	equal(listed, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (seen[i] != 1)
+			return check_at(__FILE__, __LINE__, false, "%u is listed %u times", i,
+					seen[i]);
+	}
+}
+
+/* Ten times as many take about ten times as long, and not a hundred. */
+TEST(readdir_lists_100000_entries_in_linear_time)
+{
+	struct conn *c = session(w);
+	unsigned long long few, many;
+
+	make_names(w, "few", 10000);
+	make_names(w, "many", 100000);
+	lists_numbers(c, "few", 10000, 4000);
+	few = server_time(w);
+	for (int i = 0; i < 3; i++)
+		lists_numbers(c, "few", 10000, 4000);
+	few = server_time(w) - few;
+	many = server_time(w);
+	lists_numbers(c, "many", 100000, 4000);
+	many = server_time(w) - many;
+	check_at(__FILE__, __LINE__, many <= 10 * (few + 2),
+		 "%llu ticks for 30000, %llu for 100000", few, many);
 }

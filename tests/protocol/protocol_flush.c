@@ -3,6 +3,7 @@
  * protocol_flush.c - Tflush and tags: an Rflush always comes, and nothing of the old request after
  * it; a tag used twice is answered as the newer request.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/protocol/harness.h"
@@ -186,6 +187,77 @@ TEST(a_flushed_attach_makes_its_fid_only_when_answered)
 				.aname = p9_str(""), .n_uname = geteuid()),
 			      &answered));
 		equal(errno_of(c, T(getattr, .fid = 200 + i)), answered ? 0 : EBADF);
+	}
+}
+
+TEST(a_flushed_xattrwalk_makes_its_fid_only_when_answered)
+{
+	struct conn *c = reader(w);
+	bool answered;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		check(flushed(c, T(xattrwalk, .fid = 1, .newfid = 200 + i, .name = p9_str("")),
+			      &answered));
+		equal(errno_of(c, T(clunk, .fid = 200 + i)), answered ? 0 : EBADF);
+	}
+}
+
+TEST(a_flushed_open_opens_its_fid_only_when_answered)
+{
+	struct conn *c = reader(w);
+	bool answered;
+
+	for (int i = 0; i < 100; i++) {
+		walk(c, ROOT, 5, "f");
+		check(flushed(c, T(lopen, .fid = 5, .flags = L_RDONLY), &answered));
+		equal(errno_of(c, T(read, .fid = 5, .count = 1)), answered ? 0 : EBADF);
+		clunk(c, 5);
+	}
+}
+
+TEST(a_flushed_create_turns_its_fid_only_when_answered)
+{
+	struct conn *c = reader(w);
+	bool answered;
+	char name[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "new-%d", i);
+		walk(c, ROOT, 5, "");
+		check(flushed(c,
+			      T(lcreate, .fid = 5, .name = p9_str(name), .flags = L_RDWR,
+				.mode = 0644, .gid = getegid()),
+			      &answered));
+		equal(attr(c, 5).qid.type, answered ? P9_QTFILE : P9_QTDIR);
+		clunk(c, 5);
+	}
+}
+
+TEST(a_flushed_walk_in_place_moves_its_fid_only_when_answered)
+{
+	struct conn *c = reader(w);
+	bool answered;
+
+	for (int i = 0; i < 100; i++) {
+		walk(c, ROOT, 5, "");
+		check(flushed(c, T(walk, .fid = 5, .newfid = 5, .names = NAMES("f")), &answered));
+		equal(attr(c, 5).qid.type, answered ? P9_QTFILE : P9_QTDIR);
+		clunk(c, 5);
+	}
+}
+
+TEST(a_flushed_remove_ends_its_fid)
+{
+	struct conn *c = reader(w);
+	bool answered;
+
+	for (int i = 0; i < 50; i++) {
+		host_file(w, "g", "");
+		walk(c, ROOT, 5, "g");
+		check(flushed(c, T(remove, .fid = 5), &answered));
+		fails(c, EBADF, T(clunk, .fid = 5));
+		if (answered)
+			check(!host_has(w, "g"));
 	}
 }
 
