@@ -136,6 +136,20 @@ TEST_IN_BOTH(create_on_a_read_only_share_is_EROFS)
 	fails(c, EROFS, creating("new", P9_DMDIR | 0755, P9_OREAD, ""));
 }
 
+TEST_IN_BOTH(remove_and_write_on_a_read_only_share_are_refused)
+{
+	struct conn *c;
+
+	host_file(w, "f", "text");
+	serve(w, "--readonly", NULL);
+	c = session_in(w, dialect, MSIZE);
+	topen(c, 1, "f", P9_OREAD);
+	fails(c, EROFS, T(write, .fid = 1, .data = data_of("x", 1)));
+	fails(c, EROFS, T(remove, .fid = 1));
+	fails(c, EBADF, T(clunk, .fid = 1));
+	host_holds(w, "f", "text");
+}
+
 TEST_IN_BOTH(create_with_bits_of_mode_that_mean_nothing_is_EINVAL)
 {
 	struct conn *c = creator(w, dialect);

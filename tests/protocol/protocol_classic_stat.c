@@ -302,6 +302,65 @@ TEST_IN_BOTH(wstat_to_another_type_is_EPERM)
 	equal(host_stat(w, "f").st_mode & 07777, 0644);
 }
 
+TEST(u_wstat_takes_the_bits_of_the_kind_that_it_is)
+{
+	struct conn *c = session_in(w, P9_U, MSIZE);
+	struct p9_stat stat = untouched();
+
+	host_node(w, "p", S_IFIFO | 0644, 0);
+	host_node(w, "k", S_IFSOCK | 0644, 0);
+	walk(c, ROOT, 1, "p");
+	walk(c, ROOT, 2, "k");
+	stat.mode = P9_DMNAMEDPIPE | 0600;
+	ok(c, wstat(1, stat));
+	equal(host_stat(w, "p").st_mode, S_IFIFO | 0600);
+	fails(c, EPERM, wstat(2, stat));
+	stat.mode = P9_DMSOCKET | 0700;
+	ok(c, wstat(2, stat));
+	equal(host_stat(w, "k").st_mode, S_IFSOCK | 0700);
+	fails(c, EPERM, wstat(1, stat));
+	stat.mode = 0600;
+	fails(c, EPERM, wstat(1, stat));
+}
+
+static void wstat_with_sizes(struct conn *c, int outer, int inner, int error)
+{
+	struct p9_stat stat = untouched();
+	struct raw raw;
+	const struct p9_msg *reply;
+	size_t size;
+
+	stat.mode = 0600;
+	raw = raw_in(c->dialect, wstat(1, stat), 5);
+	size = raw.size - 15;
+	for (unsigned i = 0; i < 2; i++) {
+		raw.bytes[11 + i] = (uint8_t)((size + 2 + (size_t)outer) >> 8 * i);
+		raw.bytes[13 + i] = (uint8_t)((size + (size_t)inner) >> 8 * i);
+	}
+	raw_send(c, &raw);
+	reply = answer(c, 5);
+	if (error == 0)
+		equal(reply->type, P9_Rwstat);
+	else
+		equal(error_in(c, reply), error);
+}
+
+TEST_IN_BOTH(wstat_with_sizes_that_are_not_true_is_EINVAL)
+{
+	struct conn *c = with_objects(w, dialect);
+
+	wstat_with_sizes(c, 1, 0, EINVAL);
+	wstat_with_sizes(c, -1, 0, EINVAL);
+	wstat_with_sizes(c, 0, 1, EINVAL);
+	wstat_with_sizes(c, 0, -1, EINVAL);
+	wstat_with_sizes(c, 1, 1, EINVAL);
+	wstat_with_sizes(c, -1, -1, EINVAL);
+	wstat_with_sizes(c, 10000, 10000, EINVAL);
+	equal(host_stat(w, "f").st_mode & 07777, 0644);
+	wstat_with_sizes(c, 0, 0, 0);
+	equal(host_stat(w, "f").st_mode & 07777, 0600);
+}
+
 TEST_IN_BOTH(wstat_sets_times)
 {
 	struct conn *c = with_objects(w, dialect);

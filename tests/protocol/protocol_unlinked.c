@@ -229,3 +229,69 @@ TEST(dotdot_of_a_removed_directory_harms_nothing)
 	check(errno_of(c, T(walk, .fid = 1, .newfid = 2, .names = NAMES(".."))) != -1);
 	attr(c, 1);
 }
+
+TEST(an_unlinked_symlink_can_be_read)
+{
+	struct conn *c = session(w);
+
+	host_symlink(w, "l", "target");
+	walk(c, ROOT, 1, "l");
+	ok(c, T(unlinkat, .dfid = ROOT, .name = p9_str("l")));
+	check(same_str(ok(c, T(readlink, .fid = 1))->Rreadlink.target, "target"));
+	equal(attr(c, 1).nlink, 0);
+}
+
+TEST(an_unlinked_fifo_can_be_told_and_changed)
+{
+	struct conn *c = session(w);
+
+	host_node(w, "p", S_IFIFO | 0644, 0);
+	walk(c, ROOT, 1, "p");
+	ok(c, T(unlinkat, .dfid = ROOT, .name = p9_str("p")));
+	ok(c, T(setattr, .fid = 1, .valid = P9_SETATTR_MODE, .mode = 0600));
+	equal(attr(c, 1).mode, S_IFIFO | 0600);
+	equal(attr(c, 1).nlink, 0);
+	ok(c, T(statfs, .fid = 1));
+	fails(c, ENXIO, T(lopen, .fid = 1, .flags = L_RDWR));
+}
+
+TEST(the_times_and_attributes_of_a_removed_directory_can_be_set)
+{
+	struct conn *c = session(w);
+
+	host_dir(w, "d");
+	if (!host_setxattr(w, "d", "user.a", "old"))
+		return;
+	open_path(c, 1, "d", L_RDONLY);
+	ok(c, T(unlinkat, .dfid = ROOT, .name = p9_str("d"), .flags = P9_AT_REMOVEDIR));
+	ok(c, T(setattr, .fid = 1, .valid = 0x1f0, .atime_sec = 1, .mtime_sec = 2));
+	equal(attr(c, 1).mtime_sec, 2);
+	ok(c, T(fsync, .fid = 1));
+	ok(c, T(statfs, .fid = 1));
+	walk(c, 1, 2, "");
+	ok(c, T(xattrcreate, .fid = 2, .name = p9_str("user.a"), .size = 3));
+	writes(c, 2, 0, "new");
+	clunk(c, 2);
+	ok(c, T(xattrwalk, .fid = 1, .newfid = 3, .name = p9_str("user.a")));
+	reads(c, 3, 0, "new");
+}
+
+TEST(nothing_can_be_done_below_a_removed_directory)
+{
+	struct conn *c = session(w);
+
+	host_dir(w, "d");
+	host_file(w, "f", "text");
+	open_path(c, 1, "d", L_RDONLY);
+	walk(c, ROOT, 2, "f");
+	ok(c, T(unlinkat, .dfid = ROOT, .name = p9_str("d"), .flags = P9_AT_REMOVEDIR));
+	fails(c, ENOENT, T(unlinkat, .dfid = 1, .name = p9_str("x")));
+	fails(c, ENOENT, T(unlinkat, .dfid = 1, .name = p9_str("x"), .flags = P9_AT_REMOVEDIR));
+	fails(c, ENOENT, T(link, .dfid = 1, .fid = 2, .name = p9_str("x")));
+	fails(c, ENOENT, T(rename, .fid = 2, .dfid = 1, .name = p9_str("x")));
+	fails(c, ENOENT,
+	      T(renameat, .olddirfid = 1, .oldname = p9_str("x"), .newdirfid = ROOT,
+		.newname = p9_str("y")));
+	fails(c, ENOENT, T(remove, .fid = 1));
+	host_holds(w, "f", "text");
+}
