@@ -464,19 +464,30 @@ struct making {
 	struct dirs dirs;
 };
 
-/* `from`: where the name is taken away, or `dir`. */
-static int making_begin(struct making *m, struct space *space, struct fs_node from,
-			struct fs_node dir, struct space_use most)
+/* Room is reserved. `from`: where the name is taken away, or `dir`. */
+static void making_enter(struct making *m, struct space *space, struct fs_node from,
+			 struct fs_node dir, struct space_use most)
 {
-	int ret = space_begin(space, most, true);
-
-	if (ret)
-		return ret;
 	*m = (struct making){.space = space, .most = most, .dir = dir};
 	m->object = before_change(space, dir);
 	names_enter(space);
 	m->dirs = dirs_enter(space, from, dir);
-	return 0;
+}
+
+/* What is there already is neither refused for want of room, nor is anything deleted for it. */
+static int making_begin(struct making *m, struct space *space, struct fs_node dir, const char *name,
+			struct space_use most)
+{
+	int ret = space_begin(space, most, false);
+	struct fs_attr attr;
+
+	if (ret && fs_lookup(below_of(space), dir, name, &attr) == 0)
+		return -EEXIST;
+	if (ret && space->limits.auto_delete)
+		ret = space_begin(space, most, true);
+	if (ret == 0)
+		making_enter(m, space, dir, dir, most);
+	return ret;
 }
 
 /* `attr` of what was made; NULL: a name was, and no more. */
@@ -498,7 +509,7 @@ static int create(struct space *space, struct fs_node dir, const char *name, int
 	const struct space_use most = {.bytes = SPACE_BLOCK, .files = 1};
 	uint64_t losses = space->losses;
 	struct making m;
-	int ret = making_begin(&m, space, dir, dir, most);
+	int ret = making_begin(&m, space, dir, name, most);
 
 	if (ret)
 		return ret;
@@ -533,7 +544,7 @@ static int space_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint
 {
 	const struct space_use most = {.bytes = 2 * SPACE_BLOCK, .files = 1};
 	struct making m;
-	int ret = making_begin(&m, space_of(fs), dir, dir, most);
+	int ret = making_begin(&m, space_of(fs), dir, name, most);
 
 	if (ret)
 		return ret;
@@ -546,7 +557,7 @@ static int space_symlink(struct fs *fs, struct fs_node dir, const char *name, co
 {
 	const struct space_use most = {.bytes = 2 * SPACE_BLOCK, .files = 1};
 	struct making m;
-	int ret = making_begin(&m, space_of(fs), dir, dir, most);
+	int ret = making_begin(&m, space_of(fs), dir, name, most);
 
 	if (ret)
 		return ret;
@@ -559,7 +570,7 @@ static int space_mknod(struct fs *fs, struct fs_node dir, const char *name, uint
 {
 	const struct space_use most = {.bytes = SPACE_BLOCK, .files = 1};
 	struct making m;
-	int ret = making_begin(&m, space_of(fs), dir, dir, most);
+	int ret = making_begin(&m, space_of(fs), dir, name, most);
 
 	if (ret)
 		return ret;
@@ -570,7 +581,7 @@ static int space_mknod(struct fs *fs, struct fs_node dir, const char *name, uint
 static int space_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
 {
 	struct making m;
-	int ret = making_begin(&m, space_of(fs), dir, dir, one_name);
+	int ret = making_begin(&m, space_of(fs), dir, name, one_name);
 
 	if (ret)
 		return ret;
@@ -644,12 +655,14 @@ static int space_rename(struct fs *fs, struct fs_node olddir, const char *oldnam
 {
 	struct space *space = space_of(fs);
 	bool stays = node_object(space, olddir) == node_object(space, newdir);
+	const struct space_use most = stays ? nothing : one_name;
 	struct space_losing losing;
 	struct making m;
-	int ret = making_begin(&m, space, olddir, newdir, stays ? nothing : one_name);
+	int ret = space_begin(space, most, true);
 
 	if (ret)
 		return ret;
+	making_enter(&m, space, olddir, newdir, most);
 	space_losing(space, newdir, newname, &losing);
 	ret = fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
 	space_lost(space, &losing);
