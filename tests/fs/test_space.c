@@ -712,7 +712,9 @@ static void what_cannot_be_counted_cannot_grow_and_can_be_removed(void)
 	struct fs_attr attr;
 	int ret = -ENOSPC;
 	_cleanup_close_ int dir = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char outside[300];
 
+	snprintf(outside, sizeof(outside), "%s.outside", w.dir);
 	for (int i = 0; i <= SPACE_DEPTH_MAX; i++) {
 		next = make_dir(&w, at, "d");
 		put(&w, at);
@@ -723,16 +725,19 @@ static void what_cannot_be_counted_cannot_grow_and_can_be_removed(void)
 	restart(&w);
 	FAILS(ENOSPC, fs_mkdir(w.fs, w.root, "more", 0755, ANYBODY, &attr, NULL));
 	OK(fs_unlink(w.fs, w.root, "empty", true, NULL));
-	while (renameat(dir, "d/d", dir, "e") == 0) {
-		CU_ASSERT_EQUAL(unlinkat(dir, "d", AT_REMOVEDIR), 0);
-		CU_ASSERT_EQUAL(renameat(dir, "e", dir, "d"), 0);
-	}
+	/* At once, for it may be counted in this moment. */
+	CU_ASSERT_EQUAL(renameat(dir, "d", AT_FDCWD, outside), 0);
 	while (ret == -ENOSPC) {
 		ret = fs_mkdir(w.fs, w.root, "more", 0755, ANYBODY, &attr, NULL);
 		usleep(10000);
 	}
 	OK(ret);
 	CU_ASSERT(is_true(&w));
+	CU_ASSERT_EQUAL(renameat(AT_FDCWD, outside, dir, "d"), 0);
+	while (renameat(dir, "d/d", dir, "e") == 0) {
+		CU_ASSERT_EQUAL(unlinkat(dir, "d", AT_REMOVEDIR), 0);
+		CU_ASSERT_EQUAL(renameat(dir, "e", dir, "d"), 0);
+	}
 }
 
 /* ---- statfs ---- */
