@@ -172,11 +172,59 @@ test_readonly_changes_nothing() {
     serve_stop
 }
 
+# apart TEXT OPTION...: they make no sense together, and it is said why.
+apart() {
+    local text=$1
+    shift
+    refused "$text" --path "$share" --listen "unix:$work/s" "$@"
+    [ ! -e "$work/s" ] || fail "a socket is left: $*"
+}
+
 test_what_does_not_fit_together_is_refused() {
-    refused 'fmode and dmode are for the models mapped' --path "$share" --listen "unix:$work/s" \
-        --ownership none --fmode 600
-    refused 'xattr-acl = pass' --path "$share" --listen "unix:$work/s" \
-        --ownership mapped-xattr --xattr-acl pass
+    apart 'squash leaves nothing to uid-map and gid-map' --squash 1:1 --uid-map map:0:1:1
+    apart 'squash leaves nothing to uid-map and gid-map' --squash 1:1 --gid-map map:0:1:1
+    for model in none mapped-xattr mapped-file; do
+        apart 'permissions = host is for the model passthrough' --permissions host --ownership $model
+    done
+    for model in none passthrough; do
+        apart 'fmode and dmode are for the models mapped-xattr and mapped-file' --fmode 640 \
+            --ownership $model
+        apart 'fmode and dmode are for the models mapped-xattr and mapped-file' --dmode 750 \
+            --ownership $model
+    done
+    for model in mapped-xattr mapped-file; do
+        apart 'must not shut the server itself out' --fmode 440 --ownership $model
+        apart 'must not shut the server itself out' --dmode 600 --ownership $model
+        apart 'a mapped model has no special files on the host' --special-files open \
+            --ownership $model
+        apart 'pass need privileges' --xattr-trusted pass --ownership $model
+        apart 'pass need privileges' --xattr-security pass --ownership $model
+    done
+    apart 'an ACL of the host.s would change a mode that is not the guest.s' --xattr-acl pass \
+        --ownership mapped-xattr
+}
+
+# together OPTION...: they are served.
+together() {
+    serve_start --listen "unix:$work/s" "$@"
+    at "unix:$work/s" mkdir dir || fail "nothing is made with $*"
+    at "unix:$work/s" ls >/dev/null || fail "nothing is listed with $*"
+    at "unix:$work/s" rm -r dir || fail "nothing is removed with $*"
+    serve_stop
+}
+
+test_what_fits_together_is_served() {
+    together --ownership none --squash 1:1 --special-files open --umask 022 --mounts hide \
+        --xattr-user prefix --xattr-trusted prefix --xattr-security prefix --xattr-acl deny
+    together --ownership mapped-xattr --uid-map map:0:1000:1000 --gid-map map:0:1000:1000 \
+        --fmode 660 --dmode 770 --special-files nodes --xattr-trusted prefix \
+        --xattr-security prefix --max-space 100 --max-files 100 --max-open-files 100
+    together --ownership mapped-file --squash 1:1 --fmode 600 --dmode 700 --xattr-acl pass \
+        --auto-delete 1 --max-space 100
+    [ "$(id -u)" = 0 ] || return 0
+    together --ownership passthrough --permissions host --squash 0:0 --special-files open
+    together --ownership passthrough --permissions host --uid-map map:0:0:1000 --xattr-trusted pass \
+        --xattr-security pass --max-files 100
 }
 
 # day_passes OPTION...: a guest's day of work on a share like that.
