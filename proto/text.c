@@ -13,10 +13,17 @@
 
 #define ERRNO_LAST 133 /* EHWPOISON; Linux believes an errno of .u up to 511 */
 
-/* Linux knows most texts, but not these. */
+/* Linux looks up most texts (net/9p/error.c), but not these, which a file system may answer with.
+ */
 static bool is_unknown_text(uint32_t ecode)
 {
-	return ecode == ESTALE || ecode == EOVERFLOW || ecode == ENOTTY || ecode == ECANCELED;
+	static const uint8_t unknown[] = {
+		ENOTTY,	     ETIME,	  EOVERFLOW,	EILSEQ,		 ESTALE,
+		EUCLEAN,     ENOMEDIUM,	  EMEDIUMTYPE,	ECANCELED,	 ENOKEY,
+		EKEYEXPIRED, EKEYREVOKED, EKEYREJECTED, ENOTRECOVERABLE, EHWPOISON,
+	};
+
+	return ecode <= ERRNO_LAST && memchr(unknown, (int)ecode, sizeof(unknown)) != NULL;
 }
 
 const char *text_of_error(enum p9_dialect dialect, uint32_t *ecode)

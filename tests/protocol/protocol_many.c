@@ -156,6 +156,30 @@ TEST(what_loses_its_name_without_a_descriptor_is_ESTALE)
 	attr(c, ROOT);
 }
 
+/* Linux' client of plain 9P2000 has no number for the text of ESTALE. */
+TEST(plain_tells_an_error_that_linux_cannot_look_up_as_EIO)
+{
+	struct conn *c;
+
+	if (!need_root())
+		return;
+	w->max_files = FILES_MAX;
+	host_file(w, "gone", "");
+	host_dir(w, "d");
+	c = session_in(w, P9_PLAIN, MSIZE);
+	walk(c, ROOT, 1, "gone");
+	for (uint32_t i = 0; i < 2 * FILES_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "d/%u", i);
+		host_file(w, name, "");
+		walk(c, ROOT, 2 + i, name);
+	}
+	host_unlink(w, "gone");
+	fails(c, EIO, T(stat, .fid = 1));
+	check(same_str(c->reply.Rerror.ename, "Input/output error"));
+}
+
 TEST(with_too_many_open_files_the_next_is_EMFILE_and_the_rest_goes_on)
 {
 	struct conn *c;

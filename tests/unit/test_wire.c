@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "proto/text.h"
 #include "proto/wire.h"
 #include "tests/lib/test.h"
 
@@ -987,6 +988,29 @@ static void decoding_random_bytes_stays_within_them(void)
 #name, name                                                                        \
 	}
 
+static bool is_told_as(enum p9_dialect in, uint32_t error, uint32_t told)
+{
+	uint32_t ecode = error;
+	const char *text = text_of_error(in, &ecode);
+
+	return ecode == told && strcmp(text, strerrordesc_np((int)told)) == 0;
+}
+
+static void errors_that_linux_cannot_look_up_are_EIO_in_plain(void)
+{
+	static const uint32_t without[] = {ENOTTY,  EOVERFLOW, EILSEQ, ESTALE,
+					   EUCLEAN, ECANCELED, ENOKEY, EHWPOISON};
+	static const uint32_t with[] = {EPERM, ENOENT, ELOOP, ENODATA, EPROTO, EOPNOTSUPP, EDQUOT};
+
+	for (size_t i = 0; i < countof(without); i++) {
+		CU_ASSERT(is_told_as(P9_PLAIN, without[i], EIO));
+		CU_ASSERT(is_told_as(P9_U, without[i], without[i]));
+	}
+	for (size_t i = 0; i < countof(with); i++)
+		CU_ASSERT(is_told_as(P9_PLAIN, with[i], with[i]));
+	CU_ASSERT(is_told_as(P9_U, 4000, EIO)); /* no errno at all */
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -1035,6 +1059,7 @@ int main(int argc, char **argv)
 		ENTRY(requests_name_their_fids),
 		ENTRY(messages_without_fids_name_none),
 		ENTRY(decoding_random_bytes_stays_within_them),
+		ENTRY(errors_that_linux_cannot_look_up_are_EIO_in_plain),
 	};
 
 	return test_main(argc, argv, "wire", tests, countof(tests));
