@@ -5,6 +5,9 @@
  *
  *	guest_kernel BUS-DIR DOMID two-shares        devices 0 and 1 at the same time
  *	guest_kernel BUS-DIR DOMID again HOW ROUNDS  mount, go by HOW, and come again
+ *	guest_kernel BUS-DIR DOMID version           begin sessions anew in rings that stay
+ *	guest_kernel BUS-DIR DOMID mini-os           the same as a Mini-OS that replaces itself
+ *	guest_kernel BUS-DIR DOMID flush             flush in each ring what waits in each ring
  *	guest_kernel BUS-DIR 0 remove PATH           (the toolstack) remove a node of the store
  *
  * HOW: close (closing handshake), unload (4, 6: module removed, then loaded), kexec (5, 6, 1),
@@ -285,6 +288,190 @@ static int again(struct front_guest *guest, const char *how, unsigned rounds)
 	return result == 0 ? 0 : say(result, how);
 }
 
+/* ---- one mount, and what is not asked of it twice ---- */
+
+#define VERSIONS 100
+#define READS 32
+
+static int expect(int result, int expected, const char *what)
+{
+	if (result == expected)
+		return 0;
+	fprintf(stderr, "guest_kernel: %s: %d instead of %d\n", what, result, expected);
+	return -EPROTO;
+}
+
+static int mount_one(struct front_guest *guest, unsigned rings, struct mount *m)
+{
+	char err[256];
+	int result = front_open(guest, 0, rings, 0, &m->front, err, sizeof(err));
+
+	if (result != 0)
+		return say(result, err);
+	result = front_connect(m->front);
+	return result == 0 ? mount_share(m) : say(result, m->front->error);
+}
+
+/* Reads on their way in all rings, none of which is awaited. */
+static int send_reads(struct mount *m, uint32_t fid)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < READS && result == 0; i++) {
+		struct p9_msg read = {.type = P9_Tread,
+				      .Tread = {.fid = fid, .offset = i, .count = BLOCK}};
+
+		result = client_send(m->client, &read);
+	}
+	return result;
+}
+
+/* No reply may come after Rversion that the client does not wait for: it would say so. */
+static int begin_anew(struct mount *m)
+{
+	struct p9_Rgetattr attr;
+	uint32_t old = m->root, fid;
+	int result = client_walk(m->client, m->root, "numbers", &fid);
+
+	if (result == 0)
+		result = client_lopen(m->client, fid, O_RDONLY);
+	if (result == 0)
+		result = send_reads(m, fid);
+	if (result == 0)
+		result = client_version(m->client, CLIENT_MSIZE);
+	if (result != 0)
+		return say(result, "a further version");
+	result = expect(client_getattr(m->client, old, P9_GETATTR_BASIC, &attr), -EBADF, "root");
+	if (result == 0)
+		result = expect(client_getattr(m->client, fid, P9_GETATTR_BASIC, &attr), -EBADF,
+				"another fid");
+	if (result == 0)
+		result = client_attach(m->client, "", "", 0, &m->root);
+	return result;
+}
+
+static int versions(struct front_guest *guest)
+{
+	static uint64_t block[BLOCK / sizeof(uint64_t)];
+	struct mount m = {.client = NULL};
+	int result = mount_one(guest, 0, &m);
+
+	fill(block, 0, 0);
+	if (result == 0)
+		result = make_file(&m);
+	for (unsigned i = 0; i < 4 && result == 0; i++)
+		result = client_write_all(m.client, m.file, i * BLOCK, block, BLOCK);
+	for (unsigned i = 0; i < VERSIONS && result == 0; i++)
+		result = begin_anew(&m);
+	if (result == 0)
+		result = front_close(m.front);
+	forget_mount(&m);
+	front_free(m.front);
+	return result == 0 ? 0 : say(result, "version");
+}
+
+/* What xenstore-stubdom does: it attaches once, and after its kexec goes on with that fid. */
+static int mini_os(struct front_guest *guest)
+{
+	struct p9_msg attach = {.type = P9_Tattach,
+				.Tattach = {.newfid = 0,
+					    .afid = 0,
+					    .uname = p9_str("root"),
+					    .aname = p9_str("root"),
+					    .n_uname = 0}};
+	struct p9_msg stat = {.type = P9_Tstat, .Tstat = {.fid = 0}}, reply;
+	struct mount m = {.client = NULL};
+	int result = mount_one(guest, 1, &m);
+
+	if (result == 0) {
+		client_speak(m.client, P9_U);
+		result = client_version(m.client, CLIENT_MSIZE);
+	}
+	if (result == 0)
+		result = client_rpc(m.client, &attach, &reply);
+	for (unsigned i = 0; i < 3 && result == 0; i++) {
+		result = client_version(m.client, CLIENT_MSIZE);
+		if (result == 0)
+			result = client_rpc(m.client, &stat, &reply);
+	}
+	if (result == 0)
+		result = front_close(m.front);
+	forget_mount(&m);
+	front_free(m.front);
+	return result == 0 ? 0 : say(result, "mini-os");
+}
+
+static int lock_of(struct mount *m, uint32_t fid, uint8_t type, uint32_t flags, uint32_t process)
+{
+	struct p9_Tlock lock = {
+		.type = type, .flags = flags, .proc_id = process, .client_id = p9_str("guest")};
+
+	return client_lock(m->client, fid, &lock);
+}
+
+/* A lock that waits, sent as the next tag; flushed as the one after `skip` others. */
+static int flush_lock(struct mount *m, uint32_t fid, unsigned skip)
+{
+	struct p9_msg others[8], reply;
+	struct p9_msg lock = {.type = P9_Tlock,
+			      .Tlock = {.fid = fid,
+					.type = P9_LOCK_WRLCK,
+					.flags = P9_LOCK_BLOCK,
+					.proc_id = 2,
+					.client_id = p9_str("guest")}};
+	int result = client_send(m->client, &lock);
+
+	for (unsigned i = 0; i < skip && result == 0; i++) {
+		others[i] = lock;
+		others[i].Tlock.proc_id = 10 + i;
+		result = client_send(m->client, &others[i]);
+	}
+	if (result == 0)
+		result = expect(client_flush(m->client, lock.tag, &reply), 0, "flushing a wait");
+	for (unsigned i = 0; i < skip && result == 0; i++)
+		result = expect(client_flush(m->client, others[i].tag, &reply), 0,
+				"flushing another");
+	return result;
+}
+
+static int flush_each(struct mount *m)
+{
+	uint32_t fid;
+	int result = client_walk(m->client, m->root, "numbers", &fid);
+
+	if (result == 0)
+		result = client_lopen(m->client, fid, O_RDWR);
+	for (unsigned i = 0; i < 40 && result == 0; i++) {
+		result = lock_of(m, m->file, P9_LOCK_WRLCK, 0, 1);
+		if (result == 0)
+			result = flush_lock(m, fid, i % 8);
+		if (result == 0)
+			result = lock_of(m, m->file, P9_LOCK_UNLCK, 0, 1);
+		if (result == 0) /* who was flushed holds nothing */
+			result = expect(lock_of(m, m->file, P9_LOCK_WRLCK, 0, 1), P9_LOCK_SUCCESS,
+					"a lock after Rflush");
+		if (result == 0)
+			result = lock_of(m, m->file, P9_LOCK_UNLCK, 0, 1);
+	}
+	return result;
+}
+
+static int flushes(struct front_guest *guest)
+{
+	struct mount m = {.client = NULL};
+	int result = mount_one(guest, 0, &m);
+
+	if (result == 0)
+		result = make_file(&m);
+	if (result == 0)
+		result = flush_each(&m);
+	if (result == 0)
+		result = front_close(m.front);
+	forget_mount(&m);
+	front_free(m.front);
+	return result == 0 ? 0 : say(result, "flush");
+}
+
 /* ---- the command line ---- */
 
 static int remove_node(const char *dir, const char *path)
@@ -311,6 +498,12 @@ static int as_guest(int argc, char **argv)
 		return say(result, err);
 	if (argc == 4 && strcmp(argv[3], "two-shares") == 0)
 		result = two_shares(guest);
+	else if (argc == 4 && strcmp(argv[3], "version") == 0)
+		result = versions(guest);
+	else if (argc == 4 && strcmp(argv[3], "mini-os") == 0)
+		result = mini_os(guest);
+	else if (argc == 4 && strcmp(argv[3], "flush") == 0)
+		result = flushes(guest);
 	else if (argc == 6 && strcmp(argv[3], "again") == 0)
 		result = again(guest, argv[4], (unsigned)strtoul(argv[5], NULL, 10));
 	else

@@ -78,4 +78,26 @@ test_mixed_load_of_small_messages_512_deep_is_right() {
     nothing_left 1
 }
 
+# guest_does VERB: one mount, and the device's end.
+guest_does() {
+    [ -x "$kernel" ] || skip "$kernel is not built"
+    daemon_start
+    sim --path "$share" attach --wait
+    kernel 1 "$1" || fail "the guest is not content"
+    sim detach >/dev/null
+    nothing_left 1
+}
+
+test_a_further_version_in_live_rings_begins_anew() {
+    guest_does version
+}
+
+test_a_mini_os_that_was_replaced_goes_on_in_its_ring() {
+    guest_does mini-os
+}
+
+test_a_wait_is_flushed_from_any_ring() {
+    guest_does flush
+}
+
 run_tests "$@"
