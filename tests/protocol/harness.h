@@ -196,6 +196,9 @@ bool is_granted_in_the_end(struct conn *c, struct p9_msg lock);
 bool same_str(struct p9_str a, const char *b);
 bool same_qid(struct p9_qid a, struct p9_qid b);
 
+/* Processor time that the server has used so far: what is compared does not depend on others. */
+unsigned long long server_ticks(const struct world *w);
+
 /* ---- the host's side of the export; paths are relative to it ---- */
 
 void host_file(struct world *w, const char *path, const char *text);
@@ -204,6 +207,7 @@ uint8_t pattern(uint64_t offset);
 void host_dir(struct world *w, const char *path);
 void host_symlink(struct world *w, const char *path, const char *target);
 void host_node(struct world *w, const char *path, mode_t mode, dev_t dev);
+void host_names(struct world *w, const char *dir, unsigned count); /* "0", "1", ... of few files */
 void host_unlink(struct world *w, const char *path);
 bool host_has(struct world *w, const char *path);
 struct stat host_stat(struct world *w, const char *path); /* zeros: not there */

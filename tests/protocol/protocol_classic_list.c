@@ -204,6 +204,52 @@ TEST_IN_BOTH(a_directory_of_1000_names_is_read)
 	has_files(list, 1000, dialect);
 }
 
+static unsigned long long ticks_to_list(struct world *w, struct conn *c, const char *dir,
+					unsigned count)
+{
+	unsigned long long before = server_ticks(w);
+	uint64_t offset = 0;
+	unsigned listed = 0;
+	struct p9_data data;
+	struct p9_stat stat;
+
+	topen(c, 5, dir, P9_OREAD);
+	do {
+		data = ok(c, T(read, .fid = 5, .offset = offset, .count = 4000))->Rread.data;
+		for (uint32_t used = 0, size = 0; used < data.len; used += size) {
+			int got = p9_stat_get(&stat, c->dialect,
+					      (uint8_t *)(uintptr_t)data.bytes + used,
+					      data.len - used);
+
+			check(got > 0);
+			if (got <= 0)
+				return 0;
+			size = (uint32_t)got;
+			listed += stat.name.text[0] != '.';
+		}
+		offset += data.len;
+	} while (data.len > 0);
+	clunk(c, 5);
+	equal(listed, count);
+	return server_ticks(w) - before;
+}
+
+/* Ten times as many take about ten times as long, and not a hundred. */
+TEST_IN_BOTH(a_directory_of_20000_names_is_read_in_linear_time)
+{
+	struct conn *c = session_in(w, dialect, MSIZE);
+	unsigned long long few = 0, many;
+
+	host_names(w, "few", 2000);
+	host_names(w, "many", 20000);
+	ticks_to_list(w, c, "few", 2000);
+	for (int i = 0; i < 3; i++)
+		few += ticks_to_list(w, c, "few", 2000);
+	many = ticks_to_list(w, c, "many", 20000);
+	check_at(__FILE__, __LINE__, many <= 10 * (few + 2), "%llu ticks for 6000, %llu for 20000",
+		 few, many);
+}
+
 TEST_IN_BOTH(a_count_that_is_too_small_gives_nothing_and_loses_nothing)
 {
 	struct conn *c = lister(w, dialect, 5);

@@ -541,42 +541,6 @@ TEST(readdir_does_not_open_what_it_lists)
 
 /* ---- large ---- */
 
-/* Processor time that the server has used, in clock ticks. */
-static unsigned long long server_time(const struct world *w)
-{
-	unsigned long long user = 0, system = 0;
-	char path[64], text[1024];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->server);
-	file = fopen(path, "re");
-	check(file != NULL && fgets(text, sizeof(text), file) != NULL);
-	if (file != NULL)
-		fclose(file);
-	/* from the state on, which is the third field */
-	check(sscanf(strrchr(text, ')') + 1,
-		     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-		     &system) == 2);
-	return user + system;
-}
-
-/* Names of a few files, which are faster made than files. */
-static void make_names(struct world *w, const char *dir, unsigned count)
-{
-	char name[64], first[64] = "";
-
-	host_dir(w, dir);
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(name, sizeof(name), "%s/%u", dir, i);
-		if (i % 10000 == 0) {
-			strcpy(first, name);
-			host_file(w, first, "");
-		} else if (linkat(w->dir, first, w->dir, name, 0) != 0) {
-			return check_at(__FILE__, __LINE__, false, "%s: %s", name, strerror(errno));
-		}
-	}
-}
-
 /* Each of the numbers below `count` is listed once. */
 static void lists_numbers(struct conn *c, const char *dir, unsigned count, uint32_t piece)
 {
@@ -617,16 +581,16 @@ TEST(readdir_lists_100000_entries_in_linear_time)
 	struct conn *c = session(w);
 	unsigned long long few, many;
 
-	make_names(w, "few", 10000);
-	make_names(w, "many", 100000);
+	host_names(w, "few", 10000);
+	host_names(w, "many", 100000);
 	lists_numbers(c, "few", 10000, 4000);
-	few = server_time(w);
+	few = server_ticks(w);
 	for (int i = 0; i < 3; i++)
 		lists_numbers(c, "few", 10000, 4000);
-	few = server_time(w) - few;
-	many = server_time(w);
+	few = server_ticks(w) - few;
+	many = server_ticks(w);
 	lists_numbers(c, "many", 100000, 4000);
-	many = server_time(w) - many;
+	many = server_ticks(w) - many;
 	check_at(__FILE__, __LINE__, many <= 10 * (few + 2),
 		 "%llu ticks for 30000, %llu for 100000", few, many);
 }
