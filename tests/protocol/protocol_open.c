@@ -373,6 +373,27 @@ TEST(DIRECT_and_FASYNC_do_not_reach_the_host)
 	becomes_on_the_host(w, L_RDWR | L_DIRECT | L_FASYNC, O_RDWR);
 }
 
+/* Nobody waits for the holder, and EAGAIN is no answer. */
+TEST(open_of_a_file_with_a_lease_is_EIO_at_once)
+{
+	struct conn *c = session(w);
+	_cleanup_close_ int fd = -1;
+
+	host_file(w, "f", "text");
+	fd = openat(w->dir, "f", O_RDWR | O_CLOEXEC);
+	signal(SIGIO, SIG_IGN);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0)
+		return test_skip("the host's file system has no leases");
+	walk(c, ROOT, 1, "f");
+	fails(c, EIO, lopen(1, L_RDONLY));
+	fails(c, EIO, lopen(1, L_RDWR | P9_O_TRUNC));
+	fails(c, EIO, T(setattr, .fid = 1, .valid = P9_SETATTR_SIZE, .size = 0));
+	check(fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
+	signal(SIGIO, SIG_DFL);
+	ok(c, lopen(1, L_RDONLY));
+	reads(c, 1, 0, "text");
+}
+
 /* ---- a program of the host's that runs ---- */
 
 /* 0, and the test skipped: programs can be written while they run, here. */
@@ -673,6 +694,26 @@ TEST(create_in_a_setgid_directory_obeys_the_asked_group)
 	m.Tlcreate.gid = 777;
 	ok(c, m);
 	equal(host_stat(w, "d/f").st_gid, 777);
+}
+
+/* The host hands its group on; the set-group bit is not for who is no member of it. */
+TEST(create_in_a_setgid_directory_of_a_foreign_group_loses_sgid)
+{
+	struct conn *c = session(w);
+	struct p9_msg m = lcreate(1, "f", L_RDWR, 02755);
+
+	if (!need_root())
+		return;
+	host_dir(w, "d");
+	check(fchownat(w->dir, "d", 0, 777, 0) == 0 && fchmodat(w->dir, "d", 02777, 0) == 0);
+	ok(c, T(attach, .newfid = 1, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str(""),
+		.n_uname = 12345));
+	walk(c, 1, 1, "d");
+	m.Tlcreate.gid = 54321;
+	ok(c, m);
+	equal(host_stat(w, "d/f").st_uid, 12345);
+	equal(host_stat(w, "d/f").st_gid, 777);
+	equal(host_stat(w, "d/f").st_mode, S_IFREG | 0755);
 }
 
 TEST(create_with_a_foreign_group_succeeds_in_model_none)

@@ -607,6 +607,34 @@ IN_MAPPED_MODELS(keeps_symlinks_and_does_not_open_them)
 	fails(c, ENOTDIR, T(walk, .fid = 1, .newfid = 2, .names = NAMES("x")));
 }
 
+IN_MAPPED_MODELS(shows_what_the_host_has_as_it_is)
+{
+	struct conn *c;
+
+	host_file(w, "f", "text");
+	host_dir(w, "d");
+	host_symlink(w, "s", "f");
+	host_node(w, "p", S_IFIFO | 0644, 0);
+	serve_model(w, model);
+	c = session(w);
+	equal(guest_mode(c, "f"), S_IFREG | 0644);
+	equal(guest_mode(c, "d"), S_IFDIR | 0755);
+	walk(c, ROOT, 1, "s");
+	equal(attr(c, 1).mode & S_IFMT, S_IFLNK);
+	check(same_str(ok(c, T(readlink, .fid = 1))->Rreadlink.target, "f"));
+	fails(c, ELOOP, T(lopen, .fid = 1, .flags = L_RDONLY));
+	walk(c, ROOT, 2, "p");
+	equal(attr(c, 2).mode, S_IFIFO | 0644);
+	fails(c, ENXIO, T(lopen, .fid = 2, .flags = L_RDONLY));
+	walk(c, ROOT, 3, "f");
+	ok(c, T(setattr, .fid = 3, .valid = P9_SETATTR_MODE | P9_SETATTR_UID, .mode = 04711,
+		.uid = 77));
+	equal(attr(c, 3).mode, S_IFREG | 04711);
+	equal(attr(c, 3).uid, 77);
+	equal(host_stat(w, "f").st_mode & 07000, 0);
+	equal(host_stat(w, "f").st_uid, geteuid());
+}
+
 IN_MAPPED_MODELS(keeps_what_was_kept_over_a_restart)
 {
 	struct conn *c;
