@@ -841,6 +841,22 @@ TEST(with_special_files_open_a_fifo_that_is_not_ready_answers_at_once)
 	fails(c, EPIPE, T(write, .fid = 3, .data = data_of("x", 1)));
 }
 
+TEST(with_special_files_open_a_fifo_that_is_full_is_EIO_and_never_0_bytes)
+{
+	static const uint8_t bytes[4096];
+	struct conn *c = opens_special(w);
+	int error = 0;
+
+	open_path(c, 1, "p", L_RDWR);
+	for (int i = 0; i < 1000 && error == 0; i++) {
+		error = errno_of(c, T(write, .fid = 1, .data = data_of(bytes, sizeof(bytes))));
+		check(error != 0 || c->reply.Rwrite.count > 0);
+	}
+	equal(error, EIO);
+	check(ok(c, T(read, .fid = 1, .count = 8192))->Rread.data.len > 0);
+	ok(c, T(write, .fid = 1, .data = data_of(bytes, sizeof(bytes))));
+}
+
 TEST(with_special_files_open_a_device_is_read_and_written)
 {
 	struct conn *c = opens_special(w);
