@@ -126,15 +126,24 @@ void fid_close_file(struct fs *fs, const struct fid *fid, struct fs_file file)
 	fs_close(fs, file);
 }
 
+/* As the user whose fid it is, like a request of his. While it is known to be due; once more does
+ * no harm. */
+static void remove_on_close(struct fid_table *table, const struct fid *fid)
+{
+	const struct fs_cred cred = {fid->saved.uid, (uint32_t)-1};
+
+	if (fs_act_as(table->fs, cred) == 0)
+		name_remove(table->fs, fid->node->saved.fs, NULL);
+}
+
 void fid_unref(struct fid_table *table, struct fid *fid)
 {
 	struct fs_file file = fid->saved.file;
 
 	if (--fid->refs > 0)
 		return;
-	/* While it is known to be due; once more does no harm. */
 	if (fid->saved.rclose && fid->node->saved.fs.id >= 0)
-		name_remove(table->fs, fid->node->saved.fs, NULL);
+		remove_on_close(table, fid);
 	saved_set(&fid->saved.state, FID_FREE);
 	fid_close_file(table->fs, fid, file);
 	table->open -= fid->opened;

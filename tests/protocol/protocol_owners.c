@@ -1215,6 +1215,35 @@ TEST(the_host_judges_not_the_group_of_his_own_file)
 	equal(host_stat(w, "f").st_mode, S_IFREG | 02755);
 }
 
+/* A file that its user may read and not remove, opened to be removed at the end: by Tclunk,
+ * Tversion and the end of the connection. */
+TEST(the_host_judges_the_removal_of_ORCLOSE)
+{
+	struct p9_msg attach = attach_as(1, 12345);
+	struct conn *c = judged_session(w);
+	int status;
+
+	if (c == NULL)
+		return;
+	check(fchmodat(w->dir, "f", 0644, 0) == 0);
+	for (int i = 0; i < 3; i++) {
+		c = session_in(w, P9_U, MSIZE);
+		ok(c, attach);
+		walk(c, 1, 2, "f");
+		ok(c, T(open, .fid = 2, .mode = P9_OREAD | P9_ORCLOSE));
+		stat_of(c, ROOT); /* root's request is the last */
+		if (i == 0)
+			fails(c, EACCES, T(clunk, .fid = 2));
+		if (i == 1)
+			ok(c, T(version, .msize = MSIZE, .version = p9_str("9P2000.u")));
+		conn_forget(w, c);
+	}
+	kill(w->server, SIGTERM);
+	check(waitpid(w->server, &status, 0) == w->server); /* all connections have ended */
+	w->server = 0;
+	host_holds(w, "f", "text");
+}
+
 TEST(the_host_judges_nobody_who_is_root)
 {
 	struct conn *c = judged_session(w);
