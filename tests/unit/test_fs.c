@@ -409,6 +409,29 @@ static void an_owner_of_minus_one_is_not_set(void)
 	CU_ASSERT_EQUAL(seen.set.valid, FS_SET_UID | FS_SET_MODE);
 }
 
+static uint32_t reaches_the_driver(uint32_t valid)
+{
+	struct fs_setattr set = {.valid = valid, .uid = (uint32_t)-1};
+
+	OK(fs_setattr(&noting, file_node, FS_NO_FILE, &set));
+	return seen.set.valid;
+}
+
+static void what_another_change_brings_about_is_not_asked_for(void)
+{
+	const uint32_t size_now = FS_SET_SIZE | FS_SET_MTIME_NOW;
+
+	CU_ASSERT_EQUAL(reaches_the_driver(size_now | FS_SET_CTIME), FS_SET_SIZE);
+	CU_ASSERT_EQUAL(reaches_the_driver(FS_SET_GID | FS_SET_CTIME), FS_SET_GID);
+	CU_ASSERT_EQUAL(reaches_the_driver(FS_SET_CTIME), FS_SET_CTIME);
+	CU_ASSERT_EQUAL(reaches_the_driver(FS_SET_UID | FS_SET_CTIME), FS_SET_CTIME);
+	CU_ASSERT_EQUAL(reaches_the_driver(FS_SET_MTIME_NOW), FS_SET_MTIME_NOW);
+	CU_ASSERT_EQUAL(reaches_the_driver(FS_SET_SIZE | FS_SET_MTIME), FS_SET_SIZE | FS_SET_MTIME);
+	/* both to now is a right of its own: of whoever may write */
+	CU_ASSERT_EQUAL(reaches_the_driver(size_now | FS_SET_ATIME_NOW),
+			size_now | FS_SET_ATIME_NOW);
+}
+
 static void what_cannot_be_set_does_not_reach_the_driver(void)
 {
 	struct fs_setattr size = {.valid = FS_SET_SIZE, .size = (uint64_t)INT64_MAX + 1};
@@ -548,6 +571,8 @@ static const struct test tests[] = {
 	{"an_intent_costs_a_look_beforehand", an_intent_costs_a_look_beforehand},
 	{"modes_come_clean_to_the_driver", modes_come_clean_to_the_driver},
 	{"an_owner_of_minus_one_is_not_set", an_owner_of_minus_one_is_not_set},
+	{"what_another_change_brings_about_is_not_asked_for",
+	 what_another_change_brings_about_is_not_asked_for},
 	{"what_cannot_be_set_does_not_reach_the_driver",
 	 what_cannot_be_set_does_not_reach_the_driver},
 	{"models_have_names", models_have_names},
