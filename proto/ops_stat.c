@@ -408,7 +408,8 @@ static int list_stat(struct listing *list, const struct p9_stat *stat)
 	return 0;
 }
 
-/* What has gone since it was listed is left out. */
+/* What has gone since it was listed is left out, and what this client may not see (forbid-host):
+ * one name must not hide those behind it. */
 static int list_entry(struct listing *list, const char *name)
 {
 	struct fs *fs = list->req->session->fs;
@@ -425,7 +426,7 @@ static int list_entry(struct listing *list, const char *name)
 	}
 	if (err == 0)
 		err = list_stat(list, &stat);
-	return err == -ENOENT ? 0 : err;
+	return err == -ENOENT || err == -EPERM ? 0 : err;
 }
 
 static int list_batch(struct listing *list, const struct batch *batch)

@@ -353,6 +353,38 @@ TEST_IN_BOTH(a_listed_stat_under_a_map_tells_the_guests_ids)
 	check(found);
 }
 
+/* A list is of stats there: what nobody may see does not hide the rest. */
+TEST_IN_BOTH(what_has_a_forbidden_owner_is_left_out_of_a_list)
+{
+	struct conn *c = mapped_in(w, dialect);
+	struct p9_data data = {.len = 1};
+	struct p9_stat stat;
+	unsigned found = 0;
+	char name[16];
+	int size;
+
+	if (c == NULL)
+		return;
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "x%d", i);
+		host_file(w, name, "");
+		check(fchownat(w->dir, name, i % 2 == 0 ? 3000 : 100000, 200000, 0) == 0);
+	}
+	topen(c, 3, "", P9_OREAD);
+	for (uint64_t offset = 0; data.len > 0; offset += data.len) {
+		data = ok(c, T(read, .fid = 3, .offset = offset, .count = 300))->Rread.data;
+		for (uint32_t at = 0; at < data.len; at += (uint32_t)size) {
+			size = p9_stat_get(&stat, dialect, (uint8_t *)(uintptr_t)data.bytes + at,
+					   data.len - at);
+			check(size > 0);
+			if (size <= 0)
+				return;
+			found += stat.name.text[0] == 'x';
+		}
+	}
+	equal(found, 5);
+}
+
 TEST_IN_BOTH(tcreate_under_a_map_belongs_to_the_hosts_ids)
 {
 	struct conn *c = mapped_in(w, dialect);
