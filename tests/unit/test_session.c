@@ -5,10 +5,12 @@
  * means is tests/protocol's subject.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/util.h"
+#include "proto/fid.h"
 #include "proto/session.h"
 #include "proto/wire.h"
 #include "tests/lib/test.h"
@@ -53,7 +55,8 @@ static void publish(struct stage *s, struct req *req)
 
 	if (!req_flushed(req)) {
 		memcpy(s->bytes[i], req->out, req->out_size);
-		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], P9_L, s->bytes[i], req->out_size), 0);
+		CU_ASSERT_EQUAL(p9_decode(&s->reply[i], req->dialect, s->bytes[i], req->out_size),
+				0);
 	} else {
 		s->replies--;
 	}
@@ -544,6 +547,42 @@ static void attributes_beyond_the_budget_are_refused(void)
 	stage_close(s);
 }
 
+/* Neither the value nor the new fid of what is refused stays: there is only one more fid. */
+static void attributes_read_beyond_the_budget_are_refused(void)
+{
+	struct stage *s = stage_open_with(
+		(struct session_config){.budget.xattr_bytes = 1000, .budget.fids = 5});
+	static const char value[600];
+
+	does(s, walk(0, 10, "f"));
+	does(s, T(xattrcreate, .fid = 10, .name = p9_str("user.a"), .size = sizeof(value)));
+	does(s, T(write, .fid = 10, .data = {.bytes = value, .len = sizeof(value)}));
+	does(s, T(clunk, .fid = 10));
+	does(s, T(xattrwalk, .fid = 1, .newfid = 20, .name = p9_str("user.a")));
+	for (int i = 0; i < 5; i++)
+		fails(s, ENOSPC, T(xattrwalk, .fid = 1, .newfid = 21, .name = p9_str("user.a")));
+	fails(s, EBADF, T(getattr, .fid = 21));
+	does(s, T(clunk, .fid = 20));
+	does(s, T(xattrwalk, .fid = 1, .newfid = 21, .name = p9_str("user.a")));
+	does(s, walk(0, 22, NULL));
+	stage_close(s);
+}
+
+/* ---- a driver with calls of the test's ---- */
+
+static const struct fs_ops *own_ops;
+
+static void replace_ops(struct stage *s, const struct fs_ops *ops)
+{
+	own_ops = s->fs->ops;
+	s->fs->ops = ops;
+}
+
+static void restore_ops(struct stage *s)
+{
+	s->fs->ops = own_ops;
+}
+
 /* An attribute that others change while it is asked for: each call finds it of the next length. */
 static const size_t *attribute_lengths;
 
@@ -583,16 +622,186 @@ static void attribute_that_changes_while_it_is_read_shows_nothing_else(void)
 						 19, 20, 21, 22, 23, 24, 25, 26, 27};
 	struct stage *s = stage_open();
 	struct fs_ops ops = *s->fs->ops;
-	const struct fs_ops *own = s->fs->ops;
 
 	ops.getxattr = changing_getxattr;
-	s->fs->ops = &ops;
+	replace_ops(s, &ops);
 	check_attribute(s, grows, 1000);
 	check_attribute(s, shrinks, 10);
 	attribute_lengths = goes_on_growing;
 	fails(s, ERANGE, T(xattrwalk, .fid = 1, .newfid = 20, .name = p9_str("user.a")));
 	fails(s, EBADF, T(read, .fid = 20, .count = 4096));
-	s->fs->ops = own;
+	restore_ops(s);
+	stage_close(s);
+}
+
+/* Numbers far apart are found by one place of the table, and go one by one. */
+static void fids_whose_numbers_collide_are_told_apart(void)
+{
+	struct stage *s = stage_open();
+	uint32_t number[3];
+
+	for (uint32_t i = 0; i < countof(number); i++) {
+		number[i] = 7 + i * FID_MAX;
+		does(s, walk(0, number[i], i == 1 ? "f" : NULL));
+	}
+	does(s, T(clunk, .fid = number[1]));
+	fails(s, EBADF, T(clunk, .fid = number[1]));
+	does(s, T(clunk, .fid = number[0]));
+	does(s, T(getattr, .fid = number[2]));
+	does(s, walk(0, number[0], NULL));
+	stage_close(s);
+}
+
+static int driver_error;
+
+static int failing_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
+{
+	(void)fs, (void)node, (void)attr;
+	return driver_error;
+}
+
+/* What asks a client to try again: it would not. And what Linux takes for no error at all. */
+static void errors_that_are_none_for_clients_become_EIO(void)
+{
+	static const int errors[] = {-EAGAIN, -EINTR, -P9_ERRNO_MAX - 1};
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+
+	ops.getattr = failing_getattr;
+	replace_ops(s, &ops);
+	for (size_t i = 0; i < countof(errors); i++) {
+		driver_error = errors[i];
+		fails(s, EIO, T(getattr, .fid = 0));
+	}
+	driver_error = -P9_ERRNO_MAX;
+	fails(s, P9_ERRNO_MAX, T(getattr, .fid = 0));
+	restore_ops(s);
+	stage_close(s);
+}
+
+/* A place for seven bytes, in two pieces. */
+static char placed[2][4];
+static unsigned given_back;
+
+static bool stage_place(struct lane *lane, uint32_t header, uint32_t size, struct iovec place[2])
+{
+	(void)lane, (void)header;
+	CU_ASSERT_EQUAL(size, 7);
+	place[0] = (struct iovec){placed[0], 3};
+	place[1] = (struct iovec){placed[1], 4};
+	return true;
+}
+
+static void stage_give_back(struct lane *lane)
+{
+	(void)lane;
+	given_back++;
+}
+
+static ssize_t read_of_half_cached(struct fs *fs, struct fs_file file, void *buf, size_t size,
+				   uint64_t offset, bool nowait)
+{
+	if (nowait && offset > 0)
+		return -EAGAIN;
+	return own_ops->read(fs, file, buf, size, offset, nowait);
+}
+
+/* The half that has been read in place is read again: the place is another's by then. */
+static void read_whose_second_half_would_sleep_is_made_elsewhere(void)
+{
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+	struct req *req;
+
+	ops.read = read_of_half_cached;
+	replace_ops(s, &ops);
+	s->lane.place = stage_place;
+	s->lane.give_back = stage_give_back;
+	given_back = 0;
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	req = STAILQ_FIRST(&s->ready);
+	req_prepare_here(req);
+	CU_ASSERT_FALSE(req_ask_here(req));
+	CU_ASSERT_EQUAL(given_back, 1);
+	memset(placed, 'x', sizeof(placed));
+	ask(s, 1);
+	CU_ASSERT_EQUAL_FATAL(last(s)->Rread.data.len, 7);
+	CU_ASSERT_EQUAL(memcmp(last(s)->Rread.data.bytes, "content", 7), 0);
+	CU_ASSERT_EQUAL(given_back, 1);
+	restore_ops(s);
+	stage_close(s);
+}
+
+static int walk_to_another(struct fs *fs, struct fs_node dir, const char *name,
+			   struct fs_node *node, struct fs_attr *attr)
+{
+	int err = own_ops->walk(fs, dir, name, node, attr);
+
+	attr->path++;
+	return err;
+}
+
+/* 9P2000's ESTALE, which has no text that Linux knew. */
+static void fails_with_text_of_EIO(struct stage *s, struct p9_msg msg)
+{
+	submit(s, 99, msg);
+	ask_all(s);
+	CU_ASSERT_EQUAL_FATAL(last(s)->type, P9_Rerror);
+	CU_ASSERT_STRING_EQUAL(last(s)->Rerror.ename.text, strerrordesc_np(EIO));
+}
+
+static void speaks(struct stage *s, const char *version)
+{
+	does(s, T(version, .msize = 8192, .version = p9_str(version)));
+	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+}
+
+/* Of a Tcreate that makes no file the fid is found by a second look. */
+static void created_directory_that_somebody_replaces_is_ESTALE(void)
+{
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+	struct p9_msg create = T(create, .fid = 0, .name = p9_str("d"), .perm = P9_DMDIR | 0755);
+
+	ops.walk = walk_to_another;
+	speaks(s, "9P2000");
+	replace_ops(s, &ops);
+	fails_with_text_of_EIO(s, create);
+	restore_ops(s);
+	create.Tcreate.name = p9_str("e");
+	does(s, create);
+	stage_close(s);
+}
+
+#define FILES 200
+
+/* More names than are taken from the driver at a time. */
+static void long_listing_has_each_entry_once(void)
+{
+	struct stage *s = stage_open();
+	unsigned entries = 0;
+	uint64_t offset = 0;
+	char name[101];
+
+	for (unsigned i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "%0100u", i);
+		does(s, T(mkdir, .dfid = 0, .name = p9_str(name), .mode = 0755));
+	}
+	speaks(s, "9P2000");
+	does(s, T(open, .fid = 0));
+	do {
+		const struct p9_data *data;
+
+		does(s, T(read, .fid = 0, .offset = offset, .count = 8000));
+		data = &last(s)->Rread.data;
+		for (uint32_t at = 0; at < data->len; entries++) {
+			const uint8_t *entry = (const uint8_t *)data->bytes + at;
+
+			at += 2u + entry[0] + 256u * entry[1];
+		}
+		offset += data->len;
+	} while (last(s)->Rread.data.len > 0);
+	CU_ASSERT_EQUAL(entries, FILES + 1);
 	stage_close(s);
 }
 
@@ -844,6 +1053,43 @@ static void lockers_beyond_the_budget_are_refused(void)
 	stage_close(s);
 }
 
+static struct p9_msg lock_beside(uint32_t process, uint8_t type, uint64_t start)
+{
+	return T(lock, .fid = 7, .type = type, .flags = P9_LOCK_BLOCK, .start = start, .length = 1,
+		 .proc_id = process, .client_id = p9_str("client"));
+}
+
+/* What waits for another's lock is its successor's, and what has to come after that: here an
+ * unlock. So is what would have to wait. */
+static void paused_session_answers_no_lock_that_waits(void)
+{
+	struct stage *s = stage_open();
+	const struct fid *fid;
+	struct fs_node node;
+	struct fs_file file;
+	unsigned before;
+
+	does(s, walk(0, 7, "f"));
+	does(s, T(lopen, .fid = 7, .flags = 2));
+	does(s, lock(1));
+	does(s, lock_beside(2, P9_LOCK_WRLCK, 100));
+	fid = fid_find(s->session->fids, 7);
+	node = fid->node->saved.fs;
+	file = fid->saved.file;
+	before = s->replies;
+	submit(s, 1, lock_beside(2, P9_LOCK_WRLCK, 1));
+	submit(s, 2, lock_beside(2, P9_LOCK_UNLCK, 1));
+	session_pause(s->session);
+	submit(s, 3, lock_beside(3, P9_LOCK_WRLCK, 1));
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before);
+	CU_ASSERT(session_idle(s->session));
+	/* The successor's, but here is none. */
+	fs_close(s->fs, file);
+	fs_forget(s->fs, node);
+	stage_close(s);
+}
+
 static const struct test tests[] = {
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
@@ -853,6 +1099,17 @@ static const struct test tests[] = {
 	{"bytes_of_requests_beyond_the_budget_have_to_wait",
 	 bytes_of_requests_beyond_the_budget_have_to_wait},
 	{"attributes_beyond_the_budget_are_refused", attributes_beyond_the_budget_are_refused},
+	{"attributes_read_beyond_the_budget_are_refused",
+	 attributes_read_beyond_the_budget_are_refused},
+	{"fids_whose_numbers_collide_are_told_apart", fids_whose_numbers_collide_are_told_apart},
+	{"errors_that_are_none_for_clients_become_EIO",
+	 errors_that_are_none_for_clients_become_EIO},
+	{"read_whose_second_half_would_sleep_is_made_elsewhere",
+	 read_whose_second_half_would_sleep_is_made_elsewhere},
+	{"created_directory_that_somebody_replaces_is_ESTALE",
+	 created_directory_that_somebody_replaces_is_ESTALE},
+	{"long_listing_has_each_entry_once", long_listing_has_each_entry_once},
+	{"paused_session_answers_no_lock_that_waits", paused_session_answers_no_lock_that_waits},
 	{"attribute_that_changes_while_it_is_read_shows_nothing_else",
 	 attribute_that_changes_while_it_is_read_shows_nothing_else},
 	{"reads_are_placed_where_the_storage_copies", reads_are_placed_where_the_storage_copies},
