@@ -79,9 +79,7 @@ int op_kind_error(enum fid_kind kind, uint8_t allowed)
 		return (allowed & FID_DIR) != 0 ? -ENOTDIR : -EINVAL;
 	case FID_DIR:
 		return (allowed & FID_FILE) != 0 ? -EISDIR : -EINVAL;
-	case FID_XATTR_READ:
-	case FID_XATTR_WRITE:
+	default: /* an attribute */
 		return allowed == FID_DIR ? -ENOTDIR : -EINVAL;
 	}
-	return -EINVAL;
 }

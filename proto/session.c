@@ -749,8 +749,6 @@ static void make_error(struct req *req, int result)
 	text = text_of_error(req->dialect, &ecode);
 	req->r.type = P9_Rerror;
 	req->r.Rerror = (struct p9_Rerror){.ename = p9_str(text), .ecode = ecode};
-	if (req->r.Rerror.ename.len > P9_ERROR_MAX)
-		req->r.Rerror.ename.len = P9_ERROR_MAX;
 }
 
 static void encode(struct req *req)

@@ -924,6 +924,35 @@ static void an_unknown_type_prints_its_number(void)
 
 /* ---- the fids of a request ---- */
 
+/* Of 9P2000 a client sees the text alone; what it does not know would be any error to it. */
+static void every_error_has_a_text_that_clients_have_room_for(void)
+{
+	for (uint32_t error = 1; error <= P9_ERRNO_MAX; error++) {
+		for (enum p9_dialect d = P9_PLAIN; d <= P9_U; d++) {
+			uint32_t ecode = error;
+			const char *text = text_of_error(d, &ecode);
+
+			CU_ASSERT(strlen(text) <= P9_ERROR_MAX);
+			CU_ASSERT_EQUAL(text_to_errno(text), ecode);
+			CU_ASSERT(ecode == error || ecode == EIO);
+		}
+	}
+}
+
+static void errors_that_Linux_has_no_text_for_become_EIO(void)
+{
+	static const uint32_t errors[] = {ESTALE, EOVERFLOW, ENOTTY, ECANCELED};
+
+	for (size_t i = 0; i < countof(errors); i++) {
+		uint32_t plain = errors[i], u = errors[i];
+
+		text_of_error(P9_PLAIN, &plain);
+		text_of_error(P9_U, &u);
+		CU_ASSERT_EQUAL(plain, EIO);
+		CU_ASSERT_EQUAL(u, errors[i]);
+	}
+}
+
 static void requests_name_their_fids(void)
 {
 	struct p9_msg walk = {.type = P9_Twalk, .Twalk = {.fid = 1, .newfid = 2}};
@@ -1056,6 +1085,8 @@ int main(int argc, char **argv)
 		ENTRY(printing_into_one_byte_gives_an_empty_string),
 		ENTRY(messages_print_their_fields),
 		ENTRY(an_unknown_type_prints_its_number),
+		ENTRY(every_error_has_a_text_that_clients_have_room_for),
+		ENTRY(errors_that_Linux_has_no_text_for_become_EIO),
 		ENTRY(requests_name_their_fids),
 		ENTRY(messages_without_fids_name_none),
 		ENTRY(decoding_random_bytes_stays_within_them),
