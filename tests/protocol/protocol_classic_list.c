@@ -196,6 +196,21 @@ TEST_IN_BOTH(a_directory_is_read_stat_by_stat)
 	lists_in_pieces(w, dialect, 120);
 }
 
+/* An offset that was an entry's once. */
+TEST_IN_BOTH(a_directory_that_shrinks_cannot_be_read_where_it_was_longer)
+{
+	struct conn *c = lister(w, dialect, 20);
+	_cleanup_free_ struct listing *list = list_all(c, 120);
+	char name[64];
+
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "d/file-%u", i);
+		host_unlink(w, name);
+	}
+	fails(c, EINVAL, reading(list->entry[10].at, 8000));
+	equal(ok(c, reading(0, 8000))->Rread.data.len > 0, dialect == P9_U);
+}
+
 TEST_IN_BOTH(a_directory_of_1000_names_is_read)
 {
 	struct conn *c = lister(w, dialect, 1000);

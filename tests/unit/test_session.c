@@ -192,7 +192,8 @@ static struct stage *stage_open_with(struct session_config config)
 	STAILQ_INIT(&s->answered);
 	STAILQ_INIT(&s->held);
 	CU_ASSERT_EQUAL_FATAL(fs_mem_create(&s->fs, text, sizeof(text)), 0);
-	config.msize_max = 8192;
+	if (config.msize_max == 0)
+		config.msize_max = 8192;
 	CU_ASSERT_EQUAL_FATAL(session_create(s->fs, &config, &s->executor, NULL, &s->session), 0);
 	does(s, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
 	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
@@ -568,6 +569,61 @@ static void attributes_read_beyond_the_budget_are_refused(void)
 	stage_close(s);
 }
 
+/* One less than there are entries: 0 is none. */
+static void so_many_attributes_at_once_and_no_more(void)
+{
+	struct stage *s = stage_open();
+
+	for (uint32_t i = 0; i < FID_XATTRS_MAX; i++) {
+		does(s, walk(0, 100 + i, NULL));
+		does(s, T(xattrcreate, .fid = 100 + i, .name = p9_str("user.a")));
+	}
+	does(s, walk(0, 99, NULL));
+	fails(s, ENOSPC, T(xattrcreate, .fid = 99, .name = p9_str("user.a")));
+	fails(s, ENOSPC, T(xattrwalk, .fid = 0, .newfid = 98, .name = p9_str("")));
+	does(s, T(clunk, .fid = 100));
+	does(s, T(xattrcreate, .fid = 99, .name = p9_str("user.a")));
+	stage_close(s);
+}
+
+#define LARGE 40 /* requests: more than may keep their memory */
+
+static void submit_large(struct stage *s, uint16_t tag)
+{
+	static char name[65535];
+	struct p9_msg msg = {.type = P9_Tsymlink, .tag = tag};
+	struct req *req = session_request(s->session, &s->lane, 2 * sizeof(name) + 19);
+
+	memset(name, 'n', sizeof(name));
+	msg.Tsymlink.name = msg.Tsymlink.target = (struct p9_str){name, sizeof(name)};
+	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
+	CU_ASSERT(p9_encode(&msg, P9_L, req->in, 2 * sizeof(name) + 19) > 0);
+	session_receive(req);
+}
+
+static void memory_of_many_large_requests_is_given_back(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.msize_max = 1 << 18});
+
+	does(s, T(version, .msize = 1 << 18, .version = p9_str("9P2000.L")));
+	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	for (int round = 0; round < 2; round++) {
+		unsigned before = s->replies, kept = 0;
+
+		s->hold_replies = true;
+		for (uint16_t tag = 0; tag < LARGE; tag++)
+			submit_large(s, tag);
+		ask_all(s);
+		let_go(s);
+		CU_ASSERT_EQUAL(s->replies, before + LARGE);
+		CU_ASSERT_EQUAL(last(s)->Rlerror.ecode, ENAMETOOLONG);
+		for (unsigned i = 0; i < LARGE; i++)
+			kept += s->session->req[i].text_room > sizeof(s->bytes[0]);
+		CU_ASSERT(kept > 0 && kept < LARGE);
+	}
+	stage_close(s);
+}
+
 /* ---- a driver with calls of the test's ---- */
 
 static const struct fs_ops *own_ops;
@@ -649,6 +705,74 @@ static void fids_whose_numbers_collide_are_told_apart(void)
 	does(s, T(clunk, .fid = number[0]));
 	does(s, T(getattr, .fid = number[2]));
 	does(s, walk(0, number[0], NULL));
+	stage_close(s);
+}
+
+static int give_handle(struct fs *fs, struct fs_node node, const struct fs_attr *attr,
+		       struct fs_handle *handle)
+{
+	(void)fs, (void)node, (void)attr;
+	*handle = (struct fs_handle){.size = 1};
+	return 0;
+}
+
+static unsigned regained;
+
+static int may_not_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *node)
+{
+	(void)fs, (void)handle, (void)node;
+	regained++;
+	return -EPERM;
+}
+
+/* It is tried once; all stay open then, and of use. */
+static void nothing_is_evicted_where_handles_are_of_no_use(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.evict_at = 4});
+	struct fs_ops ops = *s->fs->ops;
+
+	ops.handle = give_handle;
+	ops.regain = may_not_regain;
+	replace_ops(s, &ops);
+	regained = 0;
+	for (uint32_t fid = 10; fid < 30; fid++)
+		does(s, walk(0, fid, "f"));
+	CU_ASSERT_EQUAL(regained, 1);
+	for (uint32_t fid = 10; fid < 30; fid++)
+		does(s, T(getattr, .fid = fid));
+	restore_ops(s);
+	stage_close(s);
+}
+
+static int restore_the_root(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+			    struct fs_attr *attr)
+{
+	(void)handle;
+	return own_ops->root(fs, node, attr);
+}
+
+/* A number may be used again by the time at which all processes were lost. */
+static void restored_handle_of_another_object_is_stale(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.durable = true});
+	struct fs_ops ops = *s->fs->ops;
+	struct fs_node lost[2];
+
+	ops.handle = give_handle;
+	ops.restore = restore_the_root;
+	replace_ops(s, &ops);
+	does(s, T(clunk, .fid = 1));
+	does(s, T(attach, .newfid = 9, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	does(s, T(clunk, .fid = 0));
+	does(s, walk(9, 10, "f"));
+	for (uint32_t i = 0; i < countof(lost); i++)
+		lost[i] = fid_find(s->session->fids, 9 + i)->node->saved.fs;
+	CU_ASSERT_EQUAL(session_restore(s->session), 1);
+	does(s, T(getattr, .fid = 9));
+	fails(s, ESTALE, T(getattr, .fid = 10));
+	restore_ops(s);
+	for (size_t i = 0; i < countof(lost); i++)
+		fs_forget(s->fs, lost[i]);
 	stage_close(s);
 }
 
@@ -1101,6 +1225,12 @@ static const struct test tests[] = {
 	{"attributes_beyond_the_budget_are_refused", attributes_beyond_the_budget_are_refused},
 	{"attributes_read_beyond_the_budget_are_refused",
 	 attributes_read_beyond_the_budget_are_refused},
+	{"so_many_attributes_at_once_and_no_more", so_many_attributes_at_once_and_no_more},
+	{"memory_of_many_large_requests_is_given_back",
+	 memory_of_many_large_requests_is_given_back},
+	{"nothing_is_evicted_where_handles_are_of_no_use",
+	 nothing_is_evicted_where_handles_are_of_no_use},
+	{"restored_handle_of_another_object_is_stale", restored_handle_of_another_object_is_stale},
 	{"fids_whose_numbers_collide_are_told_apart", fids_whose_numbers_collide_are_told_apart},
 	{"errors_that_are_none_for_clients_become_EIO",
 	 errors_that_are_none_for_clients_become_EIO},
