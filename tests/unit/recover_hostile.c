@@ -155,8 +155,35 @@ static uint32_t some_value(struct saved *s)
 	}
 }
 
+/* What single words seldom come to. Two fids with one value: */
+static void share_value(struct saved *s)
+{
+	uint32_t value = 0;
+
+	for (uint32_t i = 1; i <= s->fid_used; i++) {
+		struct fid_saved *fid = &s->fid[i].saved;
+
+		if (fid->xattr == 0)
+			continue;
+		value = value == 0 ? fid->xattr : value;
+		fid->xattr = value;
+	}
+}
+
+/* A request without the fids that its message names. */
+static void take_fids_away(struct saved *s)
+{
+	struct slot *slot = &s->slot[draw(16)];
+
+	slot->fid = slot->node = slot->dfid = slot->dnode = 0;
+}
+
 static void mutate(struct saved *s)
 {
+	if (draw(16) == 0)
+		share_value(s);
+	if (draw(8) == 0)
+		take_fids_away(s);
 	for (uint32_t i = draw(4) + 1; i > 0; i--) {
 		uint32_t *word = some_word(s);
 
