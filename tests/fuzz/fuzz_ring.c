@@ -51,9 +51,10 @@ static struct {
 	uint32_t seen[RING_PAGE_SIZE / 4]; /* what each word of the page said, */
 	uint8_t loads[RING_PAGE_SIZE / 4]; /* and how often it was asked */
 	uint8_t *reads;			   /* how often each byte of `out` was */
-	const uint8_t *copy;		   /* where the message goes that is being read */
-	uint32_t put_size;		   /* of the message that is being written, */
-	uint32_t put_written;		   /* and how much of it was */
+	uint8_t *said;			   /* and what it said */
+	const uint8_t *copy;  /* where the message goes that is being read, if to one */
+	uint32_t put_size;    /* of the message that is being written, */
+	uint32_t put_written; /* and how much of it was */
 } w;
 
 static uint32_t half(void)
@@ -163,9 +164,11 @@ static void copy_piece(uint8_t *to, const uint8_t *from, size_t size)
 			size_t at = (size_t)(from + i - out);
 
 			FUZZ_CHECK(from + i < out + half());
-			FUZZ_CHECK(at ==
-				   ((w.own.cons + (uint32_t)(to + i - w.copy)) & (half() - 1)));
+			FUZZ_CHECK(
+				w.copy == NULL ||
+				at == ((w.own.cons + (uint32_t)(to + i - w.copy)) & (half() - 1)));
 			FUZZ_CHECK(w.reads[at]++ == 0);
+			w.said[at] = from[i];
 		} else if (to >= w.data && to < out) {
 			FUZZ_CHECK(to + i < out);
 			FUZZ_CHECK((size_t)(to + i - w.data) ==
@@ -383,6 +386,42 @@ static void setup(unsigned max_order)
 	FUZZ_CHECK(result == 0 && order == claimed);
 }
 
+/* Of the message that many bytes behind the next one, as it was read. */
+static uint8_t said(uint32_t at)
+{
+	at = (w.own.cons + at) & (half() - 1);
+	FUZZ_CHECK(w.reads[at] == 1);
+	return w.said[at];
+}
+
+static bool foretell_holds(uint16_t tag)
+{
+	uint32_t available = seen(&w.page->out_prod) - w.own.cons, at = 0;
+
+	while (available <= half() && available - at >= RING_HEADER_SIZE) {
+		uint32_t size = (uint32_t)said(at) | (uint32_t)said(at + 1) << 8 |
+				(uint32_t)said(at + 2) << 16 | (uint32_t)said(at + 3) << 24;
+
+		if (size < RING_HEADER_SIZE || size > available - at)
+			return false;
+		if ((said(at + 5) | said(at + 6) << 8) == tag)
+			return true;
+		at += size;
+	}
+	return false;
+}
+
+static void holds(uint16_t tag)
+{
+	uint32_t cons = w.own.cons, prod = w.own.prod;
+
+	memset(w.reads, 0, half());
+	w.copy = NULL;
+	begin_call();
+	FUZZ_CHECK(ring_holds(&w.ring, tag) == foretell_holds(tag));
+	check_own(cons, prod);
+}
+
 static void questions(uint32_t number)
 {
 	uint32_t end = w.own.prod - number % half(), cons = w.own.cons, prod = w.own.prod;
@@ -396,6 +435,8 @@ static void questions(uint32_t number)
 	begin_call();
 	FUZZ_CHECK(ring_retake(&w.ring, cons + number % 2, 8) == (number % 2 == 0));
 	check_own(number % 2 == 0 ? cons + 8 : cons, prod);
+	/* The bytes that are there to begin with are all the same. */
+	holds((uint16_t)(number % 256 * 0x101));
 }
 
 static void do_record(struct fuzz_input *in)
@@ -432,7 +473,8 @@ void fuzz_ring(const uint8_t *data, size_t size)
 	w.page = aligned_alloc(RING_PAGE_SIZE, RING_PAGE_SIZE);
 	w.data = aligned_alloc(RING_PAGE_SIZE, 2 * (size_t)half());
 	w.reads = calloc(1, half());
-	FUZZ_CHECK(w.page != NULL && w.data != NULL && w.reads != NULL);
+	w.said = calloc(1, half());
+	FUZZ_CHECK(w.page != NULL && w.data != NULL && w.reads != NULL && w.said != NULL);
 	memset(w.page, 0, RING_PAGE_SIZE);
 	memset(w.data, fuzz_u8(&in), 2 * (size_t)half());
 	w.page->out_cons = w.page->out_prod = fuzz_u32(&in);
@@ -450,4 +492,5 @@ void fuzz_ring(const uint8_t *data, size_t size)
 	free(w.page);
 	free(w.data);
 	free(w.reads);
+	free(w.said);
 }

@@ -368,6 +368,51 @@ static void impossible_indices_are_protocol_errors(void)
 	}
 }
 
+static bool holds(const struct bench *bench, uint32_t seed)
+{
+	uint8_t header[RING_HEADER_SIZE];
+
+	make_message(header, sizeof(header), seed);
+	return ring_holds(&bench->back, (uint16_t)(header[5] | header[6] << 8));
+}
+
+static void a_tag_is_found_in_what_was_not_taken(void)
+{
+	struct bench bench;
+
+	bench_open_at(&bench, HALF - 20, 0);
+	for (uint32_t seed = 1; seed <= 3; seed++)
+		expect_put(&bench.front, 7 + seed, seed);
+	CU_ASSERT(holds(&bench, 1) && holds(&bench, 2) && holds(&bench, 3) && !holds(&bench, 4));
+	expect_take(&bench.back, 8, 1);
+	CU_ASSERT(!holds(&bench, 1) && holds(&bench, 2) && holds(&bench, 3));
+	bench_close(&bench);
+}
+
+/* Nothing behind what cannot be, and nothing that is not there whole. */
+static void a_tag_is_not_found_where_the_peer_lies(void)
+{
+	struct bench bench;
+	uint8_t *second;
+
+	bench_open(&bench);
+	for (uint32_t seed = 1; seed <= 3; seed++)
+		expect_put(&bench.front, 10, seed);
+	bench.page->out_prod = 29;
+	CU_ASSERT(holds(&bench, 2) && !holds(&bench, 3));
+	bench.page->out_prod = HALF + 1;
+	CU_ASSERT(!holds(&bench, 1));
+	bench.page->out_prod = 30;
+	second = bench.data + HALF + 10;
+	for (uint8_t size = 0; size < RING_HEADER_SIZE; size++) {
+		second[0] = size;
+		CU_ASSERT(holds(&bench, 1) && !holds(&bench, 2) && !holds(&bench, 3));
+	}
+	second[0] = 21;
+	CU_ASSERT(holds(&bench, 1) && !holds(&bench, 2) && !holds(&bench, 3));
+	bench_close(&bench);
+}
+
 static void init_and_resume_check_both_distances(void)
 {
 	static const struct {
@@ -1112,6 +1157,8 @@ static const struct test tests[] = {
 	{"a_part_of_a_message_waits", a_part_of_a_message_waits},
 	{"impossible_sizes_are_protocol_errors", impossible_sizes_are_protocol_errors},
 	{"impossible_indices_are_protocol_errors", impossible_indices_are_protocol_errors},
+	{"a_tag_is_found_in_what_was_not_taken", a_tag_is_found_in_what_was_not_taken},
+	{"a_tag_is_not_found_where_the_peer_lies", a_tag_is_not_found_where_the_peer_lies},
 	{"init_and_resume_check_both_distances", init_and_resume_check_both_distances},
 	{"a_ring_goes_on_where_the_page_says", a_ring_goes_on_where_the_page_says},
 	{"own_indices_are_never_read_back", own_indices_are_never_read_back},
