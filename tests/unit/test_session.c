@@ -135,7 +135,7 @@ static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
 	int size;
 
 	msg.tag = tag;
-	size = p9_encode(&msg, P9_L, bytes, sizeof(bytes));
+	size = p9_encode(&msg, s->session->saved->dialect, bytes, sizeof(bytes));
 	CU_ASSERT_FATAL(size > 0);
 	req = session_request(s->session, &s->lane, (uint32_t)size);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
@@ -865,13 +865,12 @@ static int walk_to_another(struct fs *fs, struct fs_node dir, const char *name,
 	return err;
 }
 
-/* 9P2000's ESTALE, which has no text that Linux knew. */
-static void fails_with_text_of_EIO(struct stage *s, struct p9_msg msg)
+static void fails_in_words(struct stage *s, int err, struct p9_msg msg)
 {
 	submit(s, 99, msg);
 	ask_all(s);
 	CU_ASSERT_EQUAL_FATAL(last(s)->type, P9_Rerror);
-	CU_ASSERT_STRING_EQUAL(last(s)->Rerror.ename.text, strerrordesc_np(EIO));
+	CU_ASSERT_STRING_EQUAL(last(s)->Rerror.ename.text, strerrordesc_np(err));
 }
 
 static void speaks(struct stage *s, const char *version)
@@ -880,7 +879,8 @@ static void speaks(struct stage *s, const char *version)
 	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
 }
 
-/* Of a Tcreate that makes no file the fid is found by a second look. */
+/* Of a Tcreate that makes no file the fid is found by a second look. EIO: 9P2000 has no text for
+ * ESTALE that Linux knew. */
 static void created_directory_that_somebody_replaces_is_ESTALE(void)
 {
 	struct stage *s = stage_open();
@@ -890,10 +890,44 @@ static void created_directory_that_somebody_replaces_is_ESTALE(void)
 	ops.walk = walk_to_another;
 	speaks(s, "9P2000");
 	replace_ops(s, &ops);
-	fails_with_text_of_EIO(s, create);
+	fails_in_words(s, EIO, create);
 	restore_ops(s);
 	create.Tcreate.name = p9_str("e");
 	does(s, create);
+	stage_close(s);
+}
+
+static int failing_open(struct fs *fs, struct fs_node node, int flags, struct fs_file *file)
+{
+	(void)fs, (void)node, (void)flags, (void)file;
+	return driver_error;
+}
+
+/* A Tcreate looks at the directory, and a Twstat that changes nothing opens what it syncs. */
+static void errors_on_the_way_are_told(void)
+{
+	static const struct p9_stat nothing = {
+		.type = UINT16_MAX,
+		.dev = UINT32_MAX,
+		.qid = {.type = UINT8_MAX, .version = UINT32_MAX, .path = UINT64_MAX},
+		.mode = UINT32_MAX,
+		.atime = UINT32_MAX,
+		.mtime = UINT32_MAX,
+		.length = UINT64_MAX,
+	};
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+
+	ops.getattr = failing_getattr;
+	ops.open = failing_open;
+	speaks(s, "9P2000");
+	replace_ops(s, &ops);
+	driver_error = -EIO;
+	fails_in_words(s, EIO, T(create, .fid = 0, .name = p9_str("n"), .perm = 0644));
+	fails_in_words(s, EIO, T(wstat, .fid = 0, .stat = nothing));
+	driver_error = -ENXIO;
+	does(s, T(wstat, .fid = 0, .stat = nothing));
+	restore_ops(s);
 	stage_close(s);
 }
 
@@ -1177,6 +1211,43 @@ static void lockers_beyond_the_budget_are_refused(void)
 	stage_close(s);
 }
 
+/* Asks the next one that is ready, and finishes nothing. */
+static struct req *ask_only(struct stage *s)
+{
+	struct req *req = STAILQ_FIRST(&s->ready);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
+	STAILQ_REMOVE_HEAD(&s->ready, link);
+	CU_ASSERT(req_ask(req));
+	CU_ASSERT_PTR_EQUAL(STAILQ_FIRST(&s->answered), req);
+	STAILQ_REMOVE_HEAD(&s->answered, link);
+	return req;
+}
+
+/* Its file is asked for the second time, in the owner's place, when that one closes it. */
+static void lock_whose_owner_goes_while_it_is_asked_for_is_nobodys(void)
+{
+	struct stage *s = stage_open();
+	struct req *req;
+
+	does(s, walk(0, 7, "f"));
+	does(s, T(lopen, .fid = 7, .flags = 2));
+	does(s, lock(1));
+	submit(s, 1,
+	       T(getlock, .fid = 7, .type = P9_LOCK_WRLCK, .start = 1, .length = 1, .proc_id = 2,
+		 .client_id = p9_str("client")));
+	session_finish(ask_only(s));
+	req = ask_only(s);
+	does(s, T(clunk, .fid = 1));
+	session_finish(req);
+	ask_all(s);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rgetlock);
+	CU_ASSERT_EQUAL(last(s)->Rgetlock.type, P9_LOCK_RDLCK);
+	CU_ASSERT_EQUAL(last(s)->Rgetlock.proc_id, 0);
+	CU_ASSERT_STRING_EQUAL(last(s)->Rgetlock.client_id.text, "");
+	stage_close(s);
+}
+
 static struct p9_msg lock_beside(uint32_t process, uint8_t type, uint64_t start)
 {
 	return T(lock, .fid = 7, .type = type, .flags = P9_LOCK_BLOCK, .start = start, .length = 1,
@@ -1238,7 +1309,10 @@ static const struct test tests[] = {
 	 read_whose_second_half_would_sleep_is_made_elsewhere},
 	{"created_directory_that_somebody_replaces_is_ESTALE",
 	 created_directory_that_somebody_replaces_is_ESTALE},
+	{"errors_on_the_way_are_told", errors_on_the_way_are_told},
 	{"long_listing_has_each_entry_once", long_listing_has_each_entry_once},
+	{"lock_whose_owner_goes_while_it_is_asked_for_is_nobodys",
+	 lock_whose_owner_goes_while_it_is_asked_for_is_nobodys},
 	{"paused_session_answers_no_lock_that_waits", paused_session_answers_no_lock_that_waits},
 	{"attribute_that_changes_while_it_is_read_shows_nothing_else",
 	 attribute_that_changes_while_it_is_read_shows_nothing_else},
