@@ -98,17 +98,21 @@ static void adopt(struct backend *b, int64_t now_ms)
 		[XenbusStateClosing] = HANDSHAKE_CLOSING,
 		[XenbusStateClosed] = HANDSHAKE_CLOSED,
 	};
-	char dir[STORE_PATH_MAX];
+	char dir[STORE_PATH_MAX], versions[16];
 	enum xenbus_state own;
 	enum process_news news;
 	bool announced, keep;
 
 	backend_dir(b, dir);
 	own = nodes_state(b->env->store, dir);
-	set_state(b, states[own]);
-	b->wrote = b->state == HANDSHAKE_NEW ? XenbusStateInitialising : own;
 	b->detached = own > XenbusStateInitialising &&
 		      state_dir_is_detached(b->env->dir, b->process.name);
+	/* A toolstack writes 5 or 6 when it takes a device away, be it that nobody served it. */
+	if (own >= XenbusStateClosing && !b->detached &&
+	    nodes_read(b->env->store, dir, "versions", versions, sizeof(versions)) == -ENOENT)
+		own = XenbusStateInitialising;
+	set_state(b, states[own]);
+	b->wrote = b->state == HANDSHAKE_NEW ? XenbusStateInitialising : own;
 	/* Connected, or about to be: whoever lives goes on, or somebody for him. Otherwise the
 	 * device has been closed, or made anew, while nobody of us looked. */
 	announced = own == XenbusStateConnected;

@@ -29,7 +29,15 @@
 #define OPTION_POLLING 0x103
 #define OPTION_LAUNCHER 0x104
 #define OPTION_CHILD_OF 0x105
-#define OPTION_LAST OPTION_CHILD_OF
+#define OPTION_MAX_DEVICES 0x106
+#define OPTION_MAX_GUEST_DEVICES 0x107
+#define OPTION_LAST OPTION_MAX_GUEST_DEVICES
+
+/* One device of a Linux guest takes 1026 grants. A guest's table has room for some 30 of those and
+ * a backend's for 255, unless Xen was told otherwise. */
+#define DEVICES_MAX 65536
+#define DEVICES_DEFAULT 4096
+#define GUEST_DEVICES_DEFAULT 64
 
 const char *argp_program_version = PACKAGE_STRING;
 
@@ -125,6 +133,31 @@ static int set_flag(struct reading *r, const char *name, const char *value, bool
 		return complain(r, "%s \"%s\" is neither true nor false", name, value);
 	*flag = yes;
 	return 0;
+}
+
+static int set_number(struct reading *r, const char *name, const char *value, uint32_t least,
+		      uint32_t most, uint32_t *number)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n < least || n > most)
+		return complain(r, "%s \"%s\" is not %u..%u", name, value, least, most);
+	*number = (uint32_t)n;
+	return 0;
+}
+
+static int set_max_devices(struct reading *r, const char *value)
+{
+	return set_number(r, "max-devices", value, 1, DEVICES_MAX, &r->config->max_devices);
+}
+
+static int set_max_guest_devices(struct reading *r, const char *value)
+{
+	return set_number(r, "max-guest-devices", value, 1, DEVICES_MAX,
+			  &r->config->max_guest_devices);
 }
 
 static int set_standby(struct reading *r, const char *value)
@@ -359,6 +392,10 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	if (err == 0)
 		err = set_list(r, cfg, "log-level", set_log_level);
 	if (err == 0)
+		err = set_list(r, cfg, "max-devices", set_max_devices);
+	if (err == 0)
+		err = set_list(r, cfg, "max-guest-devices", set_max_guest_devices);
+	if (err == 0)
 		err = take_exports(r, cfg);
 	if (err < 0) {
 		snprintf(text, sizeof(text), "%s", r->err);
@@ -400,6 +437,8 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("polling", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("launcher", NULL, CFGF_NODEFAULT),
 		CFG_STR_LIST("log-level", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("max-devices", NULL, CFGF_NODEFAULT),
+		CFG_STR_LIST("max-guest-devices", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
 	struct stat st;
@@ -450,6 +489,9 @@ static const struct argp_option options[] = {
 	{"launcher", OPTION_LAUNCHER, "child|service", 0,
 	 "Start a launcher, or use the one that \"xen9pfsd launcher\" is", 0},
 	{"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default) or debug", 0},
+	{"max-devices", OPTION_MAX_DEVICES, "1..65536", 0, "Devices at a time (4096)", 0},
+	{"max-guest-devices", OPTION_MAX_GUEST_DEVICES, "1..65536", 0, "Devices of one guest (64)",
+	 0},
 	{"share", OPTION_SHARE, "DOMID/DEVID", OPTION_HIDDEN, NULL, 0},
 	{"child-of", OPTION_CHILD_OF, "PID", OPTION_HIDDEN, NULL, 0},
 	{0},
@@ -480,6 +522,10 @@ static int take_option(struct reading *r, int key, char *arg)
 		return set_polling(r, arg);
 	case OPTION_LAUNCHER:
 		return set_launcher(r, arg);
+	case OPTION_MAX_DEVICES:
+		return set_max_devices(r, arg);
+	case OPTION_MAX_GUEST_DEVICES:
+		return set_max_guest_devices(r, arg);
 	case OPTION_SHARE:
 		r->config->share = true;
 		return 0;
@@ -560,6 +606,8 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 		.kind_xen_9pfs = true,
 		.polling = true,
 		.log_level = LOG_LEVEL_INFO,
+		.max_devices = DEVICES_DEFAULT,
+		.max_guest_devices = GUEST_DEVICES_DEFAULT,
 	};
 	export_args_append(all, options);
 	err[0] = '\0';

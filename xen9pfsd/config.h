@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/log.h"
@@ -43,7 +44,8 @@ struct config {
 	bool standby;		       /* each share has a second worker that waits */
 	bool polling;		       /* shares look around before they sleep: polling.h */
 	enum log_level log_level;
-	struct fs_export export; /* of devices that no section fits */
+	uint32_t max_devices, max_guest_devices; /* known at a time; of one guest */
+	struct fs_export export;		 /* of devices that no section fits */
 	bool fixes_model;
 	struct config_share *shares; /* the first that fits counts */
 	size_t share_count;

@@ -31,6 +31,7 @@
 
 #define LIBXL_NODE "libxl/xen-9pfs" /* where libxl looks whether kind xen_9pfs is served */
 #define HOLD_PATIENCE_MS 5000	    /* for workers to leave everything as it is */
+#define LEFT_OUT_TOLD 64	    /* devices that the log tells of */
 #define FDS_FIRST (3 + ADMIN_FDS)   /* the store, signals, launcher, verbs; then the backends */
 
 static const char kind_9pfs[] = "9pfs", kind_xen_9pfs[] = "xen_9pfs";
@@ -42,6 +43,17 @@ enum ending {
 	CLOSING, /* all shares are closed */
 };
 
+/* Devices that are not served, because there are too many. */
+struct left_out {
+	bool any;
+	bool room;     /* one that is served has gone since */
+	unsigned told; /* so many the log has told of: */
+	struct left_out_device {
+		const char *kind;
+		uint32_t domid, devid;
+	} device[LEFT_OUT_TOLD];
+};
+
 struct supervisor {
 	struct backend_env env;
 	struct state_dir dir;
@@ -51,6 +63,7 @@ struct supervisor {
 	int signals;
 	struct backend_list backends;
 	unsigned count;
+	struct left_out left_out;
 	struct pollfd *fds; /* by place, -1 for what is not there; as many more for poll() */
 	size_t fds_room;
 	bool announced; /* to libxl */
@@ -86,20 +99,113 @@ static struct backend *create(struct supervisor *s, const char *kind, uint32_t d
 	return b;
 }
 
+/* ---- too many devices ---- */
+
+/* The option that leaves no room for another device of this guest, or NULL. */
+static const char *exhausted(const struct supervisor *s, uint32_t domid, uint32_t *most)
+{
+	const struct config *config = s->env.config;
+	const struct backend *b;
+	unsigned of_guest = 0;
+
+	*most = config->max_devices;
+	if (s->count >= *most)
+		return "max-devices";
+	TAILQ_FOREACH (b, &s->backends, link)
+		of_guest += b->domid == domid;
+	*most = config->max_guest_devices;
+	return of_guest >= *most ? "max-guest-devices" : NULL;
+}
+
+/* What somebody has served, is to be removed, or both, is seen to in any case. */
+static bool is_new(const struct supervisor *s, const char *dir)
+{
+	uint32_t online = 0;
+
+	return nodes_state(s->env.store, dir) == XenbusStateInitialising &&
+	       nodes_read_number(s->env.store, dir, "online", &online) == 0 && online != 0;
+}
+
+static struct left_out_device *find_told(struct left_out *out, const char *kind, uint32_t domid,
+					 uint32_t devid)
+{
+	for (unsigned i = 0; i < out->told; i++) {
+		struct left_out_device *device = &out->device[i];
+
+		if (device->kind == kind && device->domid == domid && device->devid == devid)
+			return device;
+	}
+	return NULL;
+}
+
+/* Once for each device, which comes in many events. */
+static void tell_left_out(struct left_out *out, const char *kind, uint32_t domid, uint32_t devid,
+			  const char *option, uint32_t most)
+{
+	if (out->told == LEFT_OUT_TOLD || find_told(out, kind, domid, devid) != NULL)
+		return;
+	out->device[out->told++] = (struct left_out_device){kind, domid, devid};
+	log_warning("guest %u dev %u: refused: %s (%u) is reached; waits until another one goes%s",
+		    domid, devid, option, most,
+		    out->told == LEFT_OUT_TOLD ? "; nothing is said of further ones" : "");
+}
+
+/* It is served, or gone. */
+static void forget_left_out(struct left_out *out, const char *kind, uint32_t domid, uint32_t devid)
+{
+	struct left_out_device *told = find_told(out, kind, domid, devid);
+
+	if (told != NULL)
+		*told = out->device[--out->told];
+}
+
+/* A device too many: nothing more is kept of it, until another one goes. */
+static bool leave_out(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid,
+		      const char *dir)
+{
+	uint32_t most;
+	const char *option = exhausted(s, domid, &most);
+
+	if (option == NULL || !is_new(s, dir)) {
+		forget_left_out(&s->left_out, kind, domid, devid);
+		return false;
+	}
+	tell_left_out(&s->left_out, kind, domid, devid, option, most);
+	s->left_out.any = true;
+	return true;
+}
+
+static void take_up(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
+{
+	char dir[STORE_PATH_MAX], state[16];
+
+	if (s->ending != NOT_ENDING)
+		return;
+	snprintf(dir, sizeof(dir), "backend/%s/%u/%u", kind, domid, devid);
+	/* The event may tell of its removal. */
+	if (nodes_read(s->env.store, dir, "state", state, sizeof(state)) == -ENOENT)
+		forget_left_out(&s->left_out, kind, domid, devid);
+	else if (!leave_out(s, kind, domid, devid, dir))
+		create(s, kind, domid, devid);
+}
+
+/* ---- what the store tells ---- */
+
 static void mark(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
 {
 	struct backend *b = find(s, kind, domid, devid);
-	char dir[STORE_PATH_MAX], state[16];
 
-	if (b != NULL) {
+	if (b != NULL)
 		b->dirty = true;
-		return;
-	}
-	/* The event may tell of its removal. */
-	snprintf(dir, sizeof(dir), "backend/%s/%u/%u", kind, domid, devid);
-	if (s->ending == NOT_ENDING &&
-	    nodes_read(s->env.store, dir, "state", state, sizeof(state)) != -ENOENT)
-		create(s, kind, domid, devid);
+	else
+		take_up(s, kind, domid, devid);
+}
+
+/* The same of one that may have been left out. */
+static void mark_left_out(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
+{
+	if (find(s, kind, domid, devid) == NULL)
+		take_up(s, kind, domid, devid);
 }
 
 /* A share of the daemon before us: whether its device is still there or not, somebody may be
@@ -152,7 +258,9 @@ static bool device_path(const char *path, const char *kind, uint32_t *domid, uin
 	return path_number(&path, devid) && (*path == '/' || *path == '\0');
 }
 
-static void scan_domain(struct supervisor *s, const char *kind, const char *name)
+typedef void each_device(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid);
+
+static void scan_domain(struct supervisor *s, const char *kind, const char *name, each_device *each)
 {
 	char path[STORE_PATH_MAX];
 	uint32_t domid, devid;
@@ -168,29 +276,35 @@ static void scan_domain(struct supervisor *s, const char *kind, const char *name
 		const char *device = names[i];
 
 		if (path_number(&device, &devid) && *device == '\0')
-			mark(s, kind, domid, devid);
+			each(s, kind, domid, devid);
 	}
+	free(names);
+}
+
+static void scan_kind(struct supervisor *s, const char *kind, each_device *each)
+{
+	char path[STORE_PATH_MAX];
+	unsigned count;
+	char **names;
+
+	snprintf(path, sizeof(path), "backend/%s", kind);
+	if (store_list(s->env.store, 0, path, &names, &count) < 0)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		scan_domain(s, kind, names[i], each);
 	free(names);
 }
 
 /* Everything of one kind may have changed, also by being gone. */
 static void scan(struct supervisor *s, const char *kind)
 {
-	char path[STORE_PATH_MAX];
 	struct backend *b;
-	unsigned count;
-	char **names;
 
 	TAILQ_FOREACH (b, &s->backends, link) {
 		if (b->kind == kind)
 			b->dirty = true;
 	}
-	snprintf(path, sizeof(path), "backend/%s", kind);
-	if (store_list(s->env.store, 0, path, &names, &count) < 0)
-		return;
-	for (unsigned i = 0; i < count; i++)
-		scan_domain(s, kind, names[i]);
-	free(names);
+	scan_kind(s, kind, mark);
 }
 
 /* An event of a watch on a backend root has the root as its token; one on a frontend's state has
@@ -235,10 +349,11 @@ static void forget(struct supervisor *s, struct backend *b)
 	orders_forget(&s->orders, b);
 	TAILQ_REMOVE(&s->backends, b, link);
 	s->count--;
+	s->left_out.room = s->left_out.any;
 	backend_destroy(b);
 }
 
-static void update(struct supervisor *s)
+static void update_all(struct supervisor *s)
 {
 	struct backend *b, *next;
 	int64_t now = nodes_now();
@@ -253,6 +368,21 @@ static void update(struct supervisor *s)
 			backend_update(b, now);
 		if (b->over)
 			forget(s, b);
+	}
+}
+
+static void update(struct supervisor *s)
+{
+	const struct config *config = s->env.config;
+
+	update_all(s);
+	while (s->left_out.room) {
+		s->left_out.any = s->left_out.room = false;
+		if (config->kind_9pfs)
+			scan_kind(s, kind_9pfs, mark_left_out);
+		if (config->kind_xen_9pfs)
+			scan_kind(s, kind_xen_9pfs, mark_left_out);
+		update_all(s);
 	}
 }
 

@@ -52,6 +52,15 @@ END
     refused_file 'max-request-space "65" is not 4..64'
 }
 
+test_number_of_devices_out_of_its_bounds_is_refused() {
+    refused 'max-devices "0" is not 1..65536' --bus "sim:$bus" --max-devices 0
+    refused 'max-guest-devices "many" is not 1..65536' --bus "sim:$bus" --max-guest-devices many
+    config <<'END'
+max-devices = 65537
+END
+    refused_file 'max-devices "65537" is not 1..65536'
+}
+
 test_relative_export_is_refused() {
     refused 'export "srv/guests" is not an absolute path' --bus "sim:$bus" --export srv/guests
 }
