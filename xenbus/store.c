@@ -106,6 +106,15 @@ int store_fd(const struct store *store)
 	return store->fd;
 }
 
+void store_copy_name(char to[STORE_PATH_MAX], const char *name)
+{
+	size_t size = strlen(name) + 1;
+
+	to[0] = '\0';
+	if (size <= STORE_PATH_MAX)
+		memcpy(to, name, size);
+}
+
 int store_event(struct store *store, char path[STORE_PATH_MAX], char token[STORE_PATH_MAX])
 {
 	return store->ops->event(store, path, token);

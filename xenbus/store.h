@@ -62,8 +62,8 @@ int store_unwatch(struct store *store, const char *path, const char *token);
 /* Readable when an event may wait, and when the connection is lost (as far as it can tell). */
 int store_fd(const struct store *store);
 
-/* Takes one event: 1, or 0 when there is none, or -ENOTCONN. Events with a path or token that
- * does not fit are dropped. */
+/* Takes one event: 1, or 0 when there is none, or -ENOTCONN. A path that does not fit is "": what
+ * lies below a watch may be a guest's. After store_unwatch() events may still be on their way. */
 int store_event(struct store *store, char path[STORE_PATH_MAX], char token[STORE_PATH_MAX]);
 
 /* What a version of the seam fills in; same contract. For store_*.c only. */
@@ -89,6 +89,9 @@ struct store {
 	uint32_t domid;
 	int fd;
 };
+
+/* The path or token of an event; "" if it does not fit. */
+void store_copy_name(char to[STORE_PATH_MAX], const char *name);
 
 /* `address` is what stands behind the name in the name of the bus. */
 int store_xen_open(const char *address, struct store **store, char *err, size_t errlen);

@@ -158,21 +158,20 @@ static int store_sim_unwatch(struct store *store, const char *path, const char *
 static int store_sim_event(struct store *store, char *path, char *token)
 {
 	char packet[SIM_PATH_MAX + SIM_REQUEST_DATA + 2];
-	size_t path_size, token_size;
+	size_t path_size;
 	ssize_t got;
 
 	do {
-		got = recv(store->fd, packet, sizeof(packet), MSG_DONTWAIT);
+		got = recv(store->fd, packet, sizeof(packet) - 1, MSG_DONTWAIT);
 		if (got < 0 && errno == EAGAIN)
 			return 0;
 		if (got <= 0 && errno != EINTR)
 			return -ENOTCONN;
-		path_size = strnlen(packet, sizeof(packet) - 1) + 1;
-		token_size = strnlen(packet + path_size, sizeof(packet) - path_size) + 1;
-	} while (got < 0 || path_size > STORE_PATH_MAX || token_size > STORE_PATH_MAX);
-
-	memcpy(path, packet, path_size);
-	memcpy(token, packet + path_size, token_size);
+	} while (got < 0);
+	packet[got] = '\0';
+	path_size = strlen(packet) + 1;
+	store_copy_name(path, packet);
+	store_copy_name(token, path_size < (size_t)got ? packet + path_size : "");
 	return 1;
 }
 

@@ -144,26 +144,18 @@ static int store_xen_unwatch(struct store *store, const char *path, const char *
 static int store_xen_event(struct store *store, char *path, char *token)
 {
 	struct store_xen *xen = xen_of(store);
+	_cleanup_free_ char **event = xs_check_watch(xen->handle);
 
-	for (;;) {
-		_cleanup_free_ char **event = xs_check_watch(xen->handle);
-		size_t path_size, token_size;
-
-		if (event == NULL && errno == EAGAIN)
-			return xen->lost ? -ENOTCONN : 0;
-		if (event == NULL) {
-			/* Whatever it says: the reader thread has given up. */
-			xen->lost = true;
-			return -ENOTCONN;
-		}
-		path_size = strlen(event[XS_WATCH_PATH]) + 1;
-		token_size = strlen(event[XS_WATCH_TOKEN]) + 1;
-		if (path_size > STORE_PATH_MAX || token_size > STORE_PATH_MAX)
-			continue;
-		memcpy(path, event[XS_WATCH_PATH], path_size);
-		memcpy(token, event[XS_WATCH_TOKEN], token_size);
-		return 1;
+	if (event == NULL && errno == EAGAIN)
+		return xen->lost ? -ENOTCONN : 0;
+	if (event == NULL) {
+		/* Whatever it says: the reader thread has given up. */
+		xen->lost = true;
+		return -ENOTCONN;
 	}
+	store_copy_name(path, event[XS_WATCH_PATH]);
+	store_copy_name(token, event[XS_WATCH_TOKEN]);
+	return 1;
 }
 
 static const struct store_ops store_xen_ops = {
@@ -211,7 +203,9 @@ int store_xen_open(const char *address, struct store **store, char *err, size_t 
 	if (xen == NULL)
 		return -ENOMEM;
 	xen->store.ops = &store_xen_ops;
-	xen->handle = xs_open(XS_UNWATCH_FILTER);
+	/* Without XS_UNWATCH_FILTER: what is queued when a watch goes is taken like all else, which
+	 * costs least when it is much. */
+	xen->handle = xs_open(0);
 	if (xen->handle == NULL) {
 		result = -errno;
 		snprintf(err, errlen, "xenstore: %s", strerror(-result));

@@ -539,7 +539,7 @@ static void a_guest_hears_of_what_it_may_read(void)
 	bench_close(&bench);
 }
 
-static void events_that_do_not_fit_are_dropped(void)
+static void a_path_that_does_not_fit_comes_as_none(void)
 {
 	struct store *store;
 	struct bench bench;
@@ -556,6 +556,7 @@ static void events_that_do_not_fit_are_dropped(void)
 	path[STORE_PATH_MAX - 1] = '\0';
 	CU_ASSERT_EQUAL(store_write(store, 0, path, "1"), 0);
 	path[399] = '\0';
+	expect_event(store, "", "t");
 	expect_event(store, path, "t");
 	expect_no_event(store);
 	store_close(store);
@@ -1904,7 +1905,7 @@ static const struct test tests[] = {
 	{"removal_of_an_ancestor_fires", removal_of_an_ancestor_fires},
 	{"watches_are_kept_by_path_and_token", watches_are_kept_by_path_and_token},
 	{"a_guest_hears_of_what_it_may_read", a_guest_hears_of_what_it_may_read},
-	{"events_that_do_not_fit_are_dropped", events_that_do_not_fit_are_dropped},
+	{"a_path_that_does_not_fit_comes_as_none", a_path_that_does_not_fit_comes_as_none},
 	{"a_flood_of_events_merges", a_flood_of_events_merges},
 	{"many_different_events_all_arrive", many_different_events_all_arrive},
 	{"a_transaction_is_seen_whole_or_not_at_all", a_transaction_is_seen_whole_or_not_at_all},
