@@ -16,16 +16,15 @@
 #include "xen9pfsd/backend_nodes.h"
 #include "xenbus/nodes.h"
 
-#define ROUNDS_FREE 5 /* publications in ROUNDS_PERIOD_MS before they are slowed down */
-#define ROUNDS_PERIOD_MS 10000
-#define ROUNDS_WAIT_MS 250     /* more for each round; */
+#define ROUNDS_WAIT_MS 250     /* more for each round too many; */
 #define ROUNDS_WAIT_MAX 4000   /* Linux waits 5 s for each step of a reset */
+#define BLIND_MS 4000	       /* without a watch; the same */
 #define HOLD_WAIT_MS 100       /* kind xen_9pfs: libxl must get to see state 2 */
 #define CLOSE_PATIENCE_MS 2000 /* for a frontend to answer state 5 while it is removed */
 
 #define say(b, ...) process_say(&(b)->process, __VA_ARGS__)
 
-/* ---- coming and going ---- */
+/* ---- where it stands ---- */
 
 static void set_state(struct backend *b, enum handshake_state state)
 {
@@ -136,12 +135,57 @@ static void adopt(struct backend *b, int64_t now_ms)
 	}
 }
 
+/* ---- watching the frontend ---- */
+
+static bool is_blind(const struct backend *b)
+{
+	return b->blind_until_ms != 0;
+}
+
+/* Without a watch, it is looked at now and then; registering one says that something may have
+ * changed. */
+static void watch(struct backend *b, int64_t now_ms)
+{
+	char path[STORE_PATH_MAX], token[STORE_PATH_MAX];
+	int err;
+
+	backend_watch_names(b, path, token);
+	err = store_watch(b->env->store, path, token);
+	b->blind_until_ms = err < 0 ? now_ms + BLIND_MS : 0;
+	if (err == 0)
+		return;
+	b->dirty = true;
+	backend_complain(b, "cannot watch %s: %s", path, strerror(-err));
+}
+
+static void unwatch(struct backend *b)
+{
+	char path[STORE_PATH_MAX], token[STORE_PATH_MAX];
+
+	backend_watch_names(b, path, token);
+	store_unwatch(b->env->store, path, token);
+}
+
+void backend_front_changed(struct backend *backend, int64_t now_ms)
+{
+	if (is_blind(backend))
+		return;
+	backend->dirty = true;
+	if (pace_next(&backend->events, now_ms) <= backend->process.pace->store_events)
+		return;
+	unwatch(backend);
+	backend->blind_until_ms = now_ms + BLIND_MS;
+	backend->events.count = 0;
+	backend_complain(backend, "its frontend changes without end; looked at every %d s",
+			 BLIND_MS / 1000);
+}
+
+/* ---- coming and going ---- */
+
 struct backend *backend_create(const struct backend_env *env, const char *kind, uint32_t domid,
 			       uint32_t devid, int64_t now_ms)
 {
 	struct backend *b = calloc(1, sizeof(*b));
-	char path[STORE_PATH_MAX], token[STORE_PATH_MAX];
-	int err;
 
 	if (b == NULL)
 		return NULL;
@@ -150,22 +194,18 @@ struct backend *backend_create(const struct backend_env *env, const char *kind, 
 	b->domid = domid;
 	b->devid = devid;
 	b->dirty = true;
-	process_init(&b->process, env->dir, env->launch, kind, domid, devid);
+	process_init(&b->process, env->dir, env->launch, &env->config->terms.pace, kind, domid,
+		     devid);
 	snprintf(b->front, sizeof(b->front), "/local/domain/%u/device/9pfs/%u", domid, devid);
 	adopt(b, now_ms);
-	backend_watch_names(b, path, token);
-	err = store_watch(env->store, path, token);
-	if (err < 0)
-		say(b, LOG_LEVEL_ERROR, "cannot watch %s: %s", path, strerror(-err));
+	watch(b, now_ms);
 	return b;
 }
 
 void backend_destroy(struct backend *backend)
 {
-	char path[STORE_PATH_MAX], token[STORE_PATH_MAX];
-
-	backend_watch_names(backend, path, token);
-	store_unwatch(backend->env->store, path, token);
+	if (!is_blind(backend))
+		unwatch(backend);
 	process_release(&backend->process);
 	free(backend);
 }
@@ -217,13 +257,10 @@ static void look(struct backend *b, struct handshake_view *view)
 static void hold(struct backend *b, int64_t now_ms)
 {
 	int64_t wait_ms = strcmp(b->kind, "xen_9pfs") == 0 ? HOLD_WAIT_MS : 0;
+	uint32_t round = pace_next(&b->rounds, now_ms), most = b->process.pace->connects;
 
-	if (now_ms - b->rounds_since_ms > ROUNDS_PERIOD_MS) {
-		b->rounds_since_ms = now_ms;
-		b->rounds = 0;
-	}
-	if (++b->rounds > ROUNDS_FREE)
-		wait_ms = (int64_t)(b->rounds - ROUNDS_FREE) * ROUNDS_WAIT_MS;
+	if (round > most)
+		wait_ms = (int64_t)(round - most) * ROUNDS_WAIT_MS;
 	if (wait_ms > ROUNDS_WAIT_MAX)
 		wait_ms = ROUNDS_WAIT_MAX;
 	b->not_before_ms = now_ms + wait_ms;
@@ -303,7 +340,7 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 		b->wrote = XenbusStateInitialising;
 		b->removed = b->detached = false;
 		state_dir_set_detached(b->env->dir, b->process.name, false);
-		b->rounds = 0;
+		b->rounds.count = 0;
 		b->not_before_ms = 0;
 	}
 	return changed && !b->over;
@@ -393,6 +430,7 @@ int64_t backend_deadline(const struct backend *backend)
 {
 	int64_t next = sooner(backend->deadline_ms, process_deadline(&backend->process));
 
+	next = sooner(next, backend->blind_until_ms);
 	return backend->held ? sooner(next, backend->not_before_ms) : next;
 }
 
@@ -400,6 +438,8 @@ void backend_timeout(struct backend *backend, int64_t now_ms)
 {
 	int64_t process = process_deadline(&backend->process);
 
+	if (is_blind(backend) && now_ms >= backend->blind_until_ms)
+		watch(backend, now_ms);
 	if (backend->held && now_ms >= backend->not_before_ms) {
 		backend->held = false;
 		run(backend, now_ms);

@@ -44,7 +44,7 @@ struct backend {
 	bool removed;			       /* the toolstack takes it away: that never reverts */
 	bool detached;			       /* the administrator did: until it is made anew */
 	struct control_start start;	       /* of the present or last round */
-	const char *share_name;		       /* section of the configuration, or NULL */
+	const struct config_share *share;      /* section of the configuration, or NULL */
 	char complaint[CONTROL_TEXT_MAX + 64]; /* last one logged: each is logged once */
 
 	struct process process;
@@ -52,11 +52,12 @@ struct backend {
 	bool quitting;
 	bool in_order; /* part of what an administrator has asked for (orders.h) */
 
-	int64_t deadline_ms;	 /* 0: none; else: give up on the frontend */
-	int64_t not_before_ms;	 /* no new round, and no connecting, until then; */
-	bool held;		 /* something waits for that */
-	int64_t rounds_since_ms; /* publications are counted from here */
-	unsigned rounds;
+	int64_t deadline_ms;	  /* 0: none; else: give up on the frontend */
+	int64_t not_before_ms;	  /* no new round, and no connecting, until then; */
+	bool held;		  /* something waits for that */
+	struct pace_count rounds; /* publications */
+	struct pace_count events; /* of the frontend */
+	int64_t blind_until_ms;	  /* the frontend is not watched until then; 0: it is */
 };
 
 TAILQ_HEAD(backend_list, backend);
@@ -68,6 +69,10 @@ struct backend *backend_create(const struct backend_env *env, const char *kind, 
 
 /* Stops watching. Processes that live are left alone. */
 void backend_destroy(struct backend *backend);
+
+/* The frontend's state may have changed. A frontend that changes it without end is not watched for
+ * a while; events that are still on their way are passed over then. */
+void backend_front_changed(struct backend *backend, int64_t now_ms);
 
 /* Looks at the nodes and does what the handshake table says, until it says nothing. */
 void backend_update(struct backend *backend, int64_t now_ms);

@@ -164,9 +164,10 @@ int backend_read_model(struct backend *b)
 	read_or_empty(b, dir, "path", path, sizeof(path));
 	read_or_empty(b, home, "name", guest, sizeof(guest));
 	read_or_empty(b, b->front, "tag", tag, sizeof(tag));
-	if (policy_export(b->env->config, &device, &b->start.export, &b->share_name, text,
+	if (policy_export(b->env->config, &device, &b->start.export, &b->share, text,
 			  sizeof(text)) < 0)
 		return backend_complain(b, "refused: %s", text);
+	b->process.pace = b->share != NULL ? &b->share->terms.pace : &b->env->config->terms.pace;
 	b->start.model = b->start.export.model;
 	return 0;
 }
@@ -237,8 +238,7 @@ int backend_publish(struct backend *b, enum xenbus_state seen)
 		return backend_complain(b, "cannot write %s: %s", dir, strerror(-err));
 	process_say(&b->process, LOG_LEVEL_INFO, "exports %s, security model %s%s%s%s", path,
 		    fs_model_name(b->start.model), b->start.export.readonly ? ", read-only" : "",
-		    b->share_name != NULL ? ", share " : "",
-		    b->share_name != NULL ? b->share_name : "");
+		    b->share != NULL ? ", share " : "", b->share != NULL ? b->share->name : "");
 	b->wrote = XenbusStateInitWait;
 	return 0;
 }

@@ -31,7 +31,8 @@
 #define OPTION_CHILD_OF 0x105
 #define OPTION_MAX_DEVICES 0x106
 #define OPTION_MAX_GUEST_DEVICES 0x107
-#define OPTION_LAST OPTION_MAX_GUEST_DEVICES
+#define OPTION_PACE 0x108 /* and behind: pace_options */
+#define OPTION_LAST (OPTION_PACE + countof(pace_options) - 1)
 
 /* One device of a Linux guest takes 1026 grants. A guest's table has room for some 30 of those and
  * a backend's for 255, unless Xen was told otherwise. */
@@ -187,43 +188,78 @@ static int set_log_level(struct reading *r, const char *value)
 	return 0;
 }
 
-/* ---- exports ---- */
+/* ---- devices ---- */
 
 struct config_setting {
-	const char *name; /* of fs_export_options */
+	const char *name; /* device_option() */
 	char *value;
 };
 
-static int set_export_option(struct reading *r, struct fs_export *export, bool *fixes_model,
-			     const char *name, const char *value)
+static const struct pace_option {
+	const char *name, *arg, *doc;
+	size_t offset; /* in struct pace */
+	uint32_t least, most;
+} pace_options[] = {
+	{"max-connects", "1..1000", "Times in 10 s that a device connects before it is to wait (5)",
+	 offsetof(struct pace, connects), 1, 1000},
+	{"max-store-events", "20..1000000",
+	 "Events of its frontend in 10 s before it is not watched for a while (100)",
+	 offsetof(struct pace, store_events), 20, 1000000},
+	{"max-log-lines", "10..1000000", "Lines that the log has of a device in 10 s (100)",
+	 offsetof(struct pace, log_lines), 10, 1000000},
+};
+
+#define DEVICE_OPTIONS_MAX (EXPORT_ARGS_MAX + countof(pace_options))
+
+/* The names of all that can be said of some devices, one after the other; then NULL. */
+static const char *device_option(size_t i)
+{
+	if (i < fs_export_option_count)
+		return fs_export_options[i].name;
+	i -= fs_export_option_count;
+	return i < countof(pace_options) ? pace_options[i].name : NULL;
+}
+
+static int set_pace(struct reading *r, struct pace *pace, const struct pace_option *option,
+		    const char *value)
+{
+	return set_number(r, option->name, value, option->least, option->most,
+			  (uint32_t *)(void *)((char *)pace + option->offset));
+}
+
+static int set_device_option(struct reading *r, struct config_terms *terms, const char *name,
+			     const char *value)
 {
 	char text[256];
 
-	if (fs_export_set(export, name, value, text, sizeof(text)) < 0)
+	for (size_t i = 0; i < countof(pace_options); i++)
+		if (strcmp(name, pace_options[i].name) == 0)
+			return set_pace(r, &terms->pace, &pace_options[i], value);
+	if (fs_export_set(&terms->export, name, value, text, sizeof(text)) < 0)
 		return complain(r, "%s", text);
 	if (strcmp(name, "ownership") == 0)
-		*fixes_model = true;
+		terms->fixes_model = true;
 	return 0;
 }
 
 static int set_default(struct reading *r, const char *name, const char *value)
 {
-	return set_export_option(r, &r->config->export, &r->config->fixes_model, name, value);
+	return set_device_option(r, &r->config->terms, name, value);
 }
 
 /* When all is read: what the section does not say is as at top level. */
 static int finish_share(struct reading *r, struct config_share *share)
 {
+	struct config_terms *terms = &share->terms;
 	char text[256];
 	int err = 0;
 
-	share->export = r->config->export;
-	share->fixes_model = r->config->fixes_model;
+	*terms = r->config->terms;
 	for (size_t i = 0; i < share->setting_count && err == 0; i++)
-		err = set_export_option(r, &share->export, &share->fixes_model,
-					share->settings[i].name, share->settings[i].value);
-	if (err == 0 && share->fixes_model &&
-	    fs_export_check(&share->export, text, sizeof(text)) < 0)
+		err = set_device_option(r, terms, share->settings[i].name,
+					share->settings[i].value);
+	if (err == 0 && terms->fixes_model &&
+	    fs_export_check(&terms->export, text, sizeof(text)) < 0)
 		err = complain(r, "share \"%s\": %s", share->name, text);
 	return err;
 }
@@ -233,7 +269,7 @@ static int finish_exports(struct reading *r)
 	struct config *c = r->config;
 	char text[256];
 
-	if (c->fixes_model && fs_export_check(&c->export, text, sizeof(text)) < 0)
+	if (c->terms.fixes_model && fs_export_check(&c->terms.export, text, sizeof(text)) < 0)
 		return complain(r, "%s", text);
 	for (size_t i = 0; i < c->share_count; i++) {
 		int err = finish_share(r, &c->shares[i]);
@@ -269,7 +305,7 @@ static int set_list(struct reading *r, cfg_t *cfg, const char *name,
 	return err;
 }
 
-/* The value of an option of an export: a list is written with commas. NULL: not given; or there is
+/* The value of an option of devices: a list is written with commas. NULL: not given; or there is
  * no memory, and that has been said. */
 static char *joined(struct reading *r, cfg_t *cfg, const char *name)
 {
@@ -297,22 +333,21 @@ static int take_pattern(struct reading *r, cfg_t *cfg, const char *name, char **
 
 static int take_settings(struct reading *r, cfg_t *cfg, struct config_share *share)
 {
-	struct fs_export scratch = {0};
-	bool fixes;
+	struct config_terms scratch = {.fixes_model = false};
+	const char *name;
 	int err = 0;
 
-	share->settings = calloc(fs_export_option_count, sizeof(share->settings[0]));
+	share->settings = calloc(DEVICE_OPTIONS_MAX, sizeof(share->settings[0]));
 	if (share->settings == NULL)
 		return complain(r, "out of memory");
-	for (size_t i = 0; i < fs_export_option_count && err == 0; i++) {
-		const char *name = fs_export_options[i].name;
+	for (size_t i = 0; (name = device_option(i)) != NULL && err == 0; i++) {
 		char *value = joined(r, cfg, name);
 
 		if (value == NULL)
 			continue;
 		share->settings[share->setting_count++] =
 			(struct config_setting){.name = name, .value = value};
-		err = set_export_option(r, &scratch, &fixes, name, value);
+		err = set_device_option(r, &scratch, name, value);
 	}
 	return r->err[0] != '\0' ? -EINVAL : err;
 }
@@ -350,17 +385,18 @@ static int make_room(struct reading *r, unsigned count)
 	return 0;
 }
 
-static int take_exports(struct reading *r, cfg_t *cfg)
+static int take_devices(struct reading *r, cfg_t *cfg)
 {
 	struct config *c = r->config;
 	unsigned count = cfg_size(cfg, "share");
+	const char *name;
 	int err = 0;
 
-	for (size_t i = 0; i < fs_export_option_count && err == 0; i++) {
-		_cleanup_free_ char *value = joined(r, cfg, fs_export_options[i].name);
+	for (size_t i = 0; (name = device_option(i)) != NULL && err == 0; i++) {
+		_cleanup_free_ char *value = joined(r, cfg, name);
 
 		if (value != NULL)
-			err = set_default(r, fs_export_options[i].name, value);
+			err = set_default(r, name, value);
 	}
 	if (err == 0)
 		err = make_room(r, count);
@@ -396,7 +432,7 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	if (err == 0)
 		err = set_list(r, cfg, "max-guest-devices", set_max_guest_devices);
 	if (err == 0)
-		err = take_exports(r, cfg);
+		err = take_devices(r, cfg);
 	if (err < 0) {
 		snprintf(text, sizeof(text), "%s", r->err);
 		snprintf(r->err, r->errlen, "%s: %s", path, text);
@@ -405,14 +441,14 @@ static int take_file(struct reading *r, cfg_t *cfg, const char *path)
 	return err;
 }
 
-#define FILE_OPTIONS_MAX (EXPORT_ARGS_MAX + 16)
-
-static void append_export_options(cfg_opt_t *all, const cfg_opt_t *own)
+static void append_device_options(cfg_opt_t *all, const cfg_opt_t *own)
 {
+	const char *name;
+
 	while (own->type != CFGT_NONE)
 		*all++ = *own++;
-	for (size_t i = 0; i < fs_export_option_count && i < EXPORT_ARGS_MAX; i++)
-		*all++ = (cfg_opt_t)CFG_STR_LIST(fs_export_options[i].name, NULL, CFGF_NODEFAULT);
+	for (size_t i = 0; (name = device_option(i)) != NULL && i < DEVICE_OPTIONS_MAX; i++)
+		*all++ = (cfg_opt_t)CFG_STR_LIST(name, NULL, CFGF_NODEFAULT);
 	*all = (cfg_opt_t)CFG_END();
 }
 
@@ -426,7 +462,7 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("tag", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
-	cfg_opt_t share[FILE_OPTIONS_MAX], all[FILE_OPTIONS_MAX];
+	cfg_opt_t share[countof(share_options) + DEVICE_OPTIONS_MAX];
 	cfg_opt_t options[] = {
 		CFG_SEC("share", share, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR_LIST("export", NULL, CFGF_NODEFAULT),
@@ -441,6 +477,7 @@ static int read_file(struct reading *r, const char *path)
 		CFG_STR_LIST("max-guest-devices", NULL, CFGF_NODEFAULT),
 		CFG_END(),
 	};
+	cfg_opt_t all[countof(options) + DEVICE_OPTIONS_MAX];
 	struct stat st;
 	int err = 0;
 	cfg_t *cfg;
@@ -450,8 +487,8 @@ static int read_file(struct reading *r, const char *path)
 		return complain(r, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return complain(r, "%s: not a file", path);
-	append_export_options(share, share_options);
-	append_export_options(all, options);
+	append_device_options(share, share_options);
+	append_device_options(all, options);
 	cfg = cfg_init(all, CFGF_NONE);
 	if (cfg == NULL)
 		return complain(r, "out of memory");
@@ -533,9 +570,27 @@ static int take_option(struct reading *r, int key, char *arg)
 		r->config->parent = atoi(arg);
 		return 0;
 	}
+	if (key >= OPTION_PACE && key <= (int)OPTION_LAST)
+		return set_pace(r, &r->config->terms.pace, &pace_options[key - OPTION_PACE], arg);
 	if (export_args_name(key) != NULL)
 		return set_default(r, export_args_name(key), export_args_value(arg));
 	return ARGP_ERR_UNKNOWN;
+}
+
+/* Behind our own ones those of the table. */
+static void append_pace_options(struct argp_option *all)
+{
+	memcpy(all, options, sizeof(options));
+	all += countof(options) - 1;
+	for (size_t i = 0; i < countof(pace_options); i++)
+		*all++ = (struct argp_option){
+			.name = pace_options[i].name,
+			.key = OPTION_PACE + (int)i,
+			.arg = pace_options[i].arg,
+			.doc = pace_options[i].doc,
+			.group = 1,
+		};
+	*all = (struct argp_option){0};
 }
 
 /* The verb, and what stands behind it. False: it does not belong there. */
@@ -575,7 +630,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		err = pass->file_only ? read_file(pass->reading, arg) : 0;
 	else if (key == ARGP_KEY_ARG && !pass->file_only && !take_word(pass->reading->config, arg))
 		argp_error(state, "unexpected argument \"%s\"", arg);
-	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= OPTION_LAST) ||
+	else if ((key > 0 && key < 0x80) || (key >= OPTION_SHARE && key <= (int)OPTION_LAST) ||
 		 export_args_name(key) != NULL)
 		err = pass->file_only ? 0 : take_option(pass->reading, key, arg);
 	else if (key != ARGP_KEY_ARG)
@@ -585,7 +640,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 int config_read(struct config *config, int argc, char **argv, char *err, size_t errlen)
 {
-	struct argp_option all[countof(options) + EXPORT_ARGS_MAX];
+	struct argp_option own[countof(options) + countof(pace_options)];
+	struct argp_option all[countof(own) + EXPORT_ARGS_MAX];
 	const struct argp argp = {
 		.options = all,
 		.parser = parse_option,
@@ -608,8 +664,10 @@ int config_read(struct config *config, int argc, char **argv, char *err, size_t 
 		.log_level = LOG_LEVEL_INFO,
 		.max_devices = DEVICES_DEFAULT,
 		.max_guest_devices = GUEST_DEVICES_DEFAULT,
+		.terms.pace = PACE_DEFAULT,
 	};
-	export_args_append(all, options);
+	append_pace_options(own);
+	export_args_append(all, own);
 	err[0] = '\0';
 	config->words = calloc((size_t)argc, sizeof(config->words[0]));
 	ret = config->words == NULL ? complain(&reading, "out of memory")

@@ -14,14 +14,21 @@
 
 #include "common/log.h"
 #include "fs/export.h"
+#include "xen9pfsd/pace.h"
+
+/* How devices are served. */
+struct config_terms {
+	struct fs_export export;
+	bool fixes_model; /* `ownership` is given; the toolstack's word does not count */
+	struct pace pace;
+};
 
 /* A section share "NAME" { ... }: for devices that all its patterns fit (fnmatch(3); NULL fits
  * all), instead of the defaults. */
 struct config_share {
 	char *name;
 	char *path, *guest, *domid, *tag;
-	struct fs_export export;
-	bool fixes_model; /* `ownership` is given; the toolstack's word does not count */
+	struct config_terms terms;
 	struct config_setting *settings; /* as they stand in the file */
 	size_t setting_count;
 };
@@ -45,9 +52,8 @@ struct config {
 	bool polling;		       /* shares look around before they sleep: polling.h */
 	enum log_level log_level;
 	uint32_t max_devices, max_guest_devices; /* known at a time; of one guest */
-	struct fs_export export;		 /* of devices that no section fits */
-	bool fixes_model;
-	struct config_share *shares; /* the first that fits counts */
+	struct config_terms terms;		 /* of devices that no section fits */
+	struct config_share *shares;		 /* the first that fits counts */
 	size_t share_count;
 	bool launcher_is_service; /* none is started; there is one */
 

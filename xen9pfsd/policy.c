@@ -248,20 +248,21 @@ static const struct config_share *find_share(const struct config *config,
 }
 
 int policy_export(const struct config *config, const struct policy_device *device,
-		  struct fs_export *export, const char **name, char *err, size_t errlen)
+		  struct fs_export *export, const struct config_share **share, char *err,
+		  size_t errlen)
 {
-	const struct config_share *share = find_share(config, device);
-	bool fixes_model = share != NULL ? share->fixes_model : config->fixes_model;
+	const struct config_share *fit = find_share(config, device);
+	const struct config_terms *terms = fit != NULL ? &fit->terms : &config->terms;
 	char text[256];
 
-	*export = share != NULL ? share->export : config->export;
-	*name = share != NULL ? share->name : NULL;
-	if (!fixes_model)
+	*export = terms->export;
+	*share = fit;
+	if (!terms->fixes_model)
 		export->model = device->model;
 	if (fs_export_check(export, text, sizeof(text)) == 0)
 		return 0;
 	snprintf(err, errlen, "security_model %s%s%s%s: %s", fs_model_name(export->model),
-		 share != NULL ? ", share \"" : "", share != NULL ? share->name : "",
-		 share != NULL ? "\"" : "", text);
+		 fit != NULL ? ", share \"" : "", fit != NULL ? fit->name : "",
+		 fit != NULL ? "\"" : "", text);
 	return -EINVAL;
 }

@@ -31,10 +31,11 @@ struct policy_device {
 	enum fs_model model; /* the toolstack's choice */
 };
 
-/* How to export it: the first section of the configuration that fits it, or the defaults. `name`
- * is the section's, or NULL. -EINVAL with a text that names the section: the toolstack's model
- * does not go with the rest. */
+/* How to export it: as the first section of the configuration says that fits it, or the defaults.
+ * `share` is the section, or NULL. -EINVAL with a text that names the section: the toolstack's
+ * model does not go with the rest. */
 int policy_export(const struct config *config, const struct policy_device *device,
-		  struct fs_export *export, const char **name, char *err, size_t errlen);
+		  struct fs_export *export, const struct config_share **share, char *err,
+		  size_t errlen);
 
 #endif

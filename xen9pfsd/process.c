@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "xenbus/nodes.h"
 
 #define HELLO_PATIENCE_MS 5000 /* for whoever lives to answer a new supervisor */
 #define CALL_AGAIN_MS 100
@@ -29,23 +30,38 @@
 
 static const struct process_peer no_peer = {.pidfd = -1, .control = -1};
 
-void process_say(const struct process *p, enum log_level level, const char *format, ...)
+void process_say(struct process *p, enum log_level level, const char *format, ...)
 {
 	char text[512];
 	va_list args;
+	uint32_t line;
 
+	if (level > log_level())
+		return;
+	line = pace_next(&p->lines, nodes_now());
+	if (line > p->pace->log_lines) {
+		p->unsaid++;
+		return;
+	}
+	if (line == 1 && p->unsaid > 0)
+		log_warning("guest %u dev %u: %u lines were left out", p->domid, p->devid,
+			    p->unsaid);
+	if (line == 1)
+		p->unsaid = 0;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_line(level, "guest %u dev %u: %s", p->domid, p->devid, text);
+	log_line(level, "guest %u dev %u: %s%s", p->domid, p->devid, text,
+		 line == p->pace->log_lines ? "; further lines are left out for a while" : "");
 }
 
 void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
-		  const char *kind, uint32_t domid, uint32_t devid)
+		  const struct pace *pace, const char *kind, uint32_t domid, uint32_t devid)
 {
 	*p = (struct process){
 		.dir = dir,
 		.launch = launch,
+		.pace = pace,
 		.domid = domid,
 		.devid = devid,
 		.now = no_peer,
@@ -106,7 +122,7 @@ static void peer_kill(const struct process *p, const struct process_peer *peer)
 }
 
 /* Tells of its end, once; how it ended, its parent tells. */
-static void peer_ended(const struct process *p, struct process_peer *peer)
+static void peer_ended(struct process *p, struct process_peer *peer)
 {
 	close(take_fd(&peer->pidfd));
 	if (p->session && peer == &p->now && p->state != PROCESS_MOVING)

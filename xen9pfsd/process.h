@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "xen9pfsd/control.h"
 #include "xen9pfsd/launch.h"
+#include "xen9pfsd/pace.h"
 #include "xen9pfsd/state_dir.h"
 #include "xenbus/store.h"
 
@@ -59,6 +60,7 @@ enum process_news {
 struct process {
 	const struct state_dir *dir; /* borrowed */
 	const struct launch *launch;
+	const struct pace *pace; /* of its device */
 	uint32_t domid, devid;
 	char name[STATE_NAME_MAX];
 
@@ -87,16 +89,18 @@ struct process {
 	int64_t again_ms;    /* 0: none; else: look, or call, once more */
 	int64_t lost_since_ms, orphaned_since_ms;
 	unsigned lost, orphaned; /* since then: both are limited */
+	struct pace_count lines; /* in the log; so many were left out: */
+	unsigned unsaid;
 };
 
 void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
-		  const char *kind, uint32_t domid, uint32_t devid);
+		  const struct pace *pace, const char *kind, uint32_t domid, uint32_t devid);
 
 /* Lets go of everything without a word: whoever lives goes on. */
 void process_release(struct process *p);
 
-/* A line in the log, with the share's name before it. */
-void process_say(const struct process *p, enum log_level level, const char *format, ...)
+/* A line in the log, with the share's name before it; unless there were too many already. */
+void process_say(struct process *p, enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Files of a share were found: is somebody living there? `announced`: the guest has seen state 4,

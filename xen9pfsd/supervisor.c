@@ -319,7 +319,7 @@ static void store_changed(struct supervisor *s, const char *path, const char *to
 			struct backend *b = find(s, kinds[i], domid, devid);
 
 			if (b != NULL)
-				b->dirty = true;
+				backend_front_changed(b, nodes_now());
 			return;
 		}
 		if (strcmp(token, kinds[i]) != 0)

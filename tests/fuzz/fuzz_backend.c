@@ -31,7 +31,7 @@
 
 enum event {
 	EVENT_UPDATE,
-	EVENT_UPDATE_TOO,
+	EVENT_FRONT_CHANGED,
 	EVENT_SHARE_READY,
 	EVENT_SHARE_ENDED,
 	EVENT_SHARE_LOST,
@@ -85,6 +85,8 @@ static struct {
 	struct store store;
 	struct tree now, txn;
 	bool in_txn, conflicts;
+	bool watched; /* the frontend's state */
+	bool watches_fail;
 	unsigned accesses;
 	struct interference others[INTERFERENCES];
 	struct value told[NODES]; /* what the backend was told last */
@@ -338,6 +340,17 @@ static int store_table_watch(struct store *store, const char *path, const char *
 {
 	(void)store;
 	FUZZ_CHECK(strcmp(path, FRONT "/state") == 0 && strcmp(token, DIR) == 0);
+	FUZZ_CHECK(!w.watched);
+	w.watched = !w.watches_fail;
+	return w.watched ? 0 : -ENOSPC;
+}
+
+static int store_table_unwatch(struct store *store, const char *path, const char *token)
+{
+	(void)store;
+	FUZZ_CHECK(strcmp(path, FRONT "/state") == 0 && strcmp(token, DIR) == 0);
+	FUZZ_CHECK(w.watched);
+	w.watched = false;
 	return 0;
 }
 
@@ -349,17 +362,18 @@ static const struct store_ops table_ops = {
 	.begin = store_table_begin,
 	.end = store_table_end,
 	.watch = store_table_watch,
-	.unwatch = store_table_watch,
+	.unwatch = store_table_unwatch,
 };
 
 /* ---- the share: process.h, state_dir.h and policy.h as backend.c has them ---- */
 
 void process_init(struct process *p, const struct state_dir *dir, const struct launch *launch,
-		  const char *kind, uint32_t domid, uint32_t devid)
+		  const struct pace *pace, const char *kind, uint32_t domid, uint32_t devid)
 {
 	*p = (struct process){
 		.dir = dir,
 		.launch = launch,
+		.pace = pace,
 		.domid = domid,
 		.devid = devid,
 		.opening = -1,
@@ -373,7 +387,7 @@ void process_release(struct process *p)
 	(void)p;
 }
 
-void process_say(const struct process *p, enum log_level level, const char *format, ...)
+void process_say(struct process *p, enum log_level level, const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -556,11 +570,12 @@ bool state_dir_is_detached(const struct state_dir *dir, const char *name)
 }
 
 int policy_export(const struct config *config, const struct policy_device *device,
-		  struct fs_export *export, const char **name, char *err, size_t errlen)
+		  struct fs_export *export, const struct config_share **share, char *err,
+		  size_t errlen)
 {
 	(void)config, (void)err, (void)errlen;
 	*export = (struct fs_export){.model = device->model};
-	*name = NULL;
+	*share = NULL;
 	return 0;
 }
 
@@ -600,14 +615,18 @@ static void begin_backend(void)
 static void happen(enum event event, uint8_t number)
 {
 	static const char *const names[EVENTS] = {
-		"update",     "update",	 "share ready", "share ended",
-		"share lost", "timeout", "detach",	"restart",
+		"update",     "front changed", "share ready", "share ended",
+		"share lost", "timeout",       "detach",      "restart",
 	};
 
 	log_debug("%s %u", names[event], number);
 	switch (event) {
+	case EVENT_FRONT_CHANGED:
+		for (unsigned i = 0; i < number && w.watched; i++)
+			backend_front_changed(w.backend, w.ms);
+		backend_update(w.backend, w.ms);
+		break;
 	case EVENT_UPDATE:
-	case EVENT_UPDATE_TOO:
 		backend_update(w.backend, w.ms);
 		break;
 	case EVENT_SHARE_READY:
@@ -632,6 +651,7 @@ static void happen(enum event event, uint8_t number)
 	case EVENT_DETACH:
 		w.fails = number & 1;
 		w.conflicts = number & 2;
+		w.watches_fail = number & 8;
 		if (number & 4)
 			backend_detach(w.backend);
 		break;
@@ -702,7 +722,8 @@ static void take_away(void)
 
 void fuzz_backend(const uint8_t *data, size_t size)
 {
-	static struct config config = {.bus = (char *)(uintptr_t) "sim:/nowhere"};
+	static struct config config = {.bus = (char *)(uintptr_t) "sim:/nowhere",
+				       .terms.pace = PACE_DEFAULT};
 	unsigned fds = fuzz_count_fds();
 
 	memset(&w, 0, sizeof(w));
@@ -718,5 +739,6 @@ void fuzz_backend(const uint8_t *data, size_t size)
 	}
 	take_away();
 	backend_destroy(w.backend);
+	FUZZ_CHECK(!w.watched);
 	FUZZ_CHECK(fuzz_count_fds() == fds);
 }

@@ -52,8 +52,18 @@ static char *make_argument(const char *text, const char *path)
 	return argument;
 }
 
+static void check_pace(const struct pace *pace)
+{
+	FUZZ_CHECK(pace->connects >= 1 && pace->connects <= 1000);
+	FUZZ_CHECK(pace->store_events >= 20 && pace->store_events <= 1000000);
+	FUZZ_CHECK(pace->log_lines >= 10 && pace->log_lines <= 1000000);
+}
+
 static void check(const struct config *config)
 {
+	check_pace(&config->terms.pace);
+	for (size_t i = 0; i < config->share_count; i++)
+		check_pace(&config->shares[i].terms.pace);
 	FUZZ_CHECK(config->bus != NULL && strlen(config->bus) < CONTROL_BUS_MAX);
 	FUZZ_CHECK(config->state_dir == NULL || config->state_dir[0] == '/');
 	FUZZ_CHECK(config->kind_9pfs || config->kind_xen_9pfs);

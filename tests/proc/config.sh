@@ -61,6 +61,15 @@ END
     refused_file 'max-devices "65537" is not 1..65536'
 }
 
+test_pace_out_of_its_bounds_is_refused() {
+    refused 'max-connects "0" is not 1..1000' --bus "sim:$bus" --max-connects 0
+    refused 'max-log-lines "" is not 10..1000000' --bus "sim:$bus" --max-log-lines ''
+    config <<'END'
+share "small" { max-store-events = 19 }
+END
+    refused_file 'max-store-events "19" is not 20..1000000'
+}
+
 test_relative_export_is_refused() {
     refused 'export "srv/guests" is not an absolute path' --bus "sim:$bus" --export srv/guests
 }

@@ -300,7 +300,7 @@ static void bench_open(struct bench *b)
 	CU_ASSERT_EQUAL_FATAL(
 		state_dir_open(&b->dir, &b->config, STATE_DIR_SUPERVISOR, err, sizeof(err)), 0);
 	launcher_open(b);
-	process_init(&b->process, &b->dir, &b->launch, "9pfs", DOMID, DEVID);
+	process_init(&b->process, &b->dir, &b->launch, &b->config.terms.pace, "9pfs", DOMID, DEVID);
 	script("serve", "serve");
 }
 
@@ -308,7 +308,7 @@ static void bench_open(struct bench *b)
 static void bench_forget(struct bench *b)
 {
 	process_release(&b->process);
-	process_init(&b->process, &b->dir, &b->launch, "9pfs", DOMID, DEVID);
+	process_init(&b->process, &b->dir, &b->launch, &b->config.terms.pace, "9pfs", DOMID, DEVID);
 }
 
 static void bench_close(struct bench *b)
