@@ -6,9 +6,10 @@
  * requests from being taken.
  *
  * Events come and go as seldom as can be. A port that brought one stays masked while the loop looks
- * at the rings anyway, until it is about to sleep. An event to the guest is owed when a ring moved
- * an index, and is due at the end of the round; later if the guest has not come to the end of what
- * the last one was for, since it is busy with it. It is sent in any case before the loop sleeps.
+ * at the rings anyway, until it is about to sleep; and then for a while, if there have been many
+ * for nothing (storm.h). An event to the guest is owed when a ring moved an index, and is due at
+ * the end of the round; later if the guest has not come to the end of what the last one was for,
+ * since it is busy with it. It is sent in any case before the loop sleeps.
  */
 #include "xen9pfsd/device.h"
 
@@ -19,12 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "common/crash.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "proto/session.h"
 #include "xen9pfsd/export_args.h"
+#include "xen9pfsd/storm.h"
 #include "xenbus/link.h"
 #include "xenbus/ring.h"
 
@@ -44,11 +48,12 @@ struct device_ring {
 	struct req_queue unsent;
 	struct req_queue held; /* Rflush; see hold_flush() */
 	struct runner_task round_end;
-	bool notify;	     /* an event is owed, */
-	unsigned owed;	     /* since so many ends of rounds */
-	uint32_t told;	     /* the last event was for what was put before */
-	bool more;	     /* messages may be left in the ring */
-	bool masked;	     /* its events do not come */
+	bool notify;   /* an event is owed, */
+	unsigned owed; /* since so many ends of rounds */
+	uint32_t told; /* the last event was for what was put before */
+	bool more;     /* messages may be left in the ring */
+	bool masked;   /* its events do not come */
+	struct storm storm;
 	atomic_bool placing; /* an ask writes where the next reply goes, or has written there */
 };
 
@@ -60,6 +65,9 @@ struct device {
 	struct runner_source source;
 	struct runner_poller poller;
 	bool polls; /* control_start::polling */
+	int timer;  /* -1, or unmasks all ports */
+	struct runner_source timer_source;
+	bool timer_runs;
 	struct session *session;
 	void (*broken)(void *arg, const char *why);
 	void *arg;
@@ -418,6 +426,7 @@ static void notify(struct device_ring *ring)
 	if (!ring->notify)
 		return;
 	ring->notify = false;
+	storm_told(&ring->storm);
 	ring->owed = 0;
 	ring->told = ring->saved->own.prod;
 	link_notify(ring->device->link, ring->saved->port);
@@ -476,6 +485,25 @@ static bool device_look(struct runner_poller *poller)
 }
 
 /* An event that came while its port was masked comes now. */
+static void unmask(struct device_ring *ring)
+{
+	if (ring->masked)
+		link_unmask(ring->device->link, ring->saved->port);
+	ring->masked = false;
+}
+
+/* Is its next event to wait? Where several rings have to, the first one's time is good for all. */
+static bool is_put_off(const struct device_ring *ring)
+{
+	struct device *device = ring->device;
+	const int64_t wait_ns = storm_wait_ns(&ring->storm);
+	const struct itimerspec once = {.it_value.tv_nsec = wait_ns};
+
+	if (wait_ns > 0 && !device->timer_runs)
+		device->timer_runs = timerfd_settime(device->timer, 0, &once, NULL) == 0;
+	return wait_ns > 0 && device->timer_runs;
+}
+
 static void device_rest(struct runner_poller *poller)
 {
 	struct device *device = container_of(poller, struct device, poller);
@@ -484,10 +512,22 @@ static void device_rest(struct runner_poller *poller)
 		struct device_ring *ring = &device->ring[i];
 
 		notify(ring);
-		if (ring->masked)
-			link_unmask(device->link, ring->saved->port);
-		ring->masked = false;
+		if (ring->masked && !is_put_off(ring))
+			unmask(ring);
 	}
+}
+
+static void timer_ready(struct runner_source *source, uint32_t events)
+{
+	struct device *device = container_of(source, struct device, timer_source);
+	uint64_t expirations;
+
+	(void)events;
+	if (read(device->timer, &expirations, sizeof(expirations)) < 0)
+		return;
+	device->timer_runs = false;
+	for (unsigned i = 0; i < device->rings; i++)
+		unmask(&device->ring[i]);
 }
 
 static struct device_ring *ring_of_port(struct device *device, int port)
@@ -512,10 +552,26 @@ static void link_ready(struct runner_source *source, uint32_t events)
 		if (ring == NULL)
 			return;
 		ring->masked = true;
+		storm_event(&ring->storm);
 		serve(ring);
 		if (device->is_broken)
 			return;
 	}
+}
+
+static int add_sources(struct device *device)
+{
+	int ret;
+
+	device->source = (struct runner_source){.fd = link_fd(device->link), .ready = link_ready};
+	ret = runner_add(device->runner, &device->source, EPOLLIN);
+	if (ret < 0)
+		return ret;
+	device->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (device->timer < 0)
+		return -errno;
+	device->timer_source = (struct runner_source){.fd = device->timer, .ready = timer_ready};
+	return runner_add(device->runner, &device->timer_source, EPOLLIN);
 }
 
 /* ---- life ---- */
@@ -673,7 +729,7 @@ int device_map(const struct control_start *start, struct arena *arena, struct de
 		arena->rings = start->rings;
 	d->rings = arena->rings;
 	STAILQ_INIT(&d->flushes);
-	d->source.fd = -1;
+	d->source.fd = d->timer_source.fd = d->timer = -1;
 	for (unsigned i = 0; i < d->rings; i++) {
 		d->ring[i] = (struct device_ring){
 			.lane = {.send = ring_send,
@@ -750,10 +806,9 @@ int device_begin(struct device *device, struct fs *fs, const struct fs_export *e
 		log_warning("all its processes were lost; %u of its fids are stale", stale);
 	}
 	saved_set(&device->arena->phase, ARENA_SERVING);
-	device->source = (struct runner_source){.fd = link_fd(device->link), .ready = link_ready};
 	device->poller = (struct runner_poller){.look = device_look, .rest = device_rest};
 	runner_set_poller(runner, &device->poller, device->polls);
-	ret = runner_add(runner, &device->source, EPOLLIN);
+	ret = add_sources(device);
 	return ret < 0 ? fail(err, errlen, ret, "event channels") : 0;
 }
 
@@ -803,6 +858,8 @@ void device_disconnect(struct device *device)
 	device->is_broken = true;
 	if (device->source.fd >= 0)
 		runner_remove(device->runner, &device->source);
+	if (device->timer_source.fd >= 0)
+		runner_remove(device->runner, &device->timer_source);
 	receive_flushes(device);
 	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
 		send_waiting(&device->ring[i]);
@@ -824,6 +881,7 @@ void device_destroy(struct device *device)
 	if (device == NULL)
 		return;
 	link_close(device->link);
+	cleanup_close(&device->timer);
 	session_destroy(device->session);
 	free(device);
 }

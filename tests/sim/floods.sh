@@ -58,6 +58,36 @@ END
     finish "$pid" || fail "the guest: $(cat "$work/guest.out")"
 }
 
+# Processor time of all workers, in hundredths of a second.
+worker_time() {
+    local worker
+    for worker in $(workers); do
+        sed 's/.*) //' "/proc/$worker/stat"
+    done | awk '{ sum += $12 + $13 } END { print sum * 100 / '"$(getconf CLK_TCK)"' }'
+}
+
+test_events_for_nothing_cost_next_to_nothing() {
+    local begin time took
+    [ -x "$kernel" ] || skip "$kernel is not built"
+    daemon_start
+    sim --path "$share" attach --wait
+    background storm.out "$kernel" "$bus" 1 storm
+    await "the guest mounts" holds_or_ended storm.out "$pid"
+    begin=$(date +%s%3N)
+    time=$(worker_time)
+    sleep 3
+    time=$(($(worker_time) - time))
+    took=$(($(date +%s%3N) - begin))
+    ! ended "$pid" || fail "the guest: $(cat "$work/storm.out")"
+    [ $((time * 250)) -lt "$took" ] || fail "$time of $((took / 10)) hundredths of a second"
+    visit 2 ls >/dev/null
+    # A request comes through all the same.
+    kill -TERM "$pid"
+    finish "$pid" || fail "the guest: $(cat "$work/storm.out")"
+    sim detach >/dev/null
+    nothing_left 1
+}
+
 # mount_four_times [OPTION...]: how long it takes, in ms, is in $took.
 mount_four_times() {
     local begin

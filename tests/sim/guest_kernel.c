@@ -8,6 +8,7 @@
  *	guest_kernel BUS-DIR DOMID version           begin sessions anew in rings that stay
  *	guest_kernel BUS-DIR DOMID mini-os           the same as a Mini-OS that replaces itself
  *	guest_kernel BUS-DIR DOMID flush             flush in each ring what waits in each ring
+ *	guest_kernel BUS-DIR DOMID storm             send events for nothing until SIGTERM
  *	guest_kernel BUS-DIR 0 remove PATH           (the toolstack) remove a node of the store
  *
  * HOW: close (closing handshake), unload (4, 6: module removed, then loaded), kexec (5, 6, 1),
@@ -15,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -472,6 +474,43 @@ static int flushes(struct front_guest *guest)
 	return result == 0 ? 0 : say(result, "flush");
 }
 
+/* ---- events for nothing ---- */
+
+static volatile sig_atomic_t enough;
+
+static void set_enough(int number)
+{
+	(void)number;
+	enough = 1;
+}
+
+static int send_events(struct mount *m)
+{
+	struct p9_Rgetattr attr;
+	int result = 0;
+
+	signal(SIGTERM, set_enough);
+	printf("connected\n");
+	fflush(stdout);
+	while (result == 0 && enough == 0)
+		result = front_notify(m->front, 0);
+	return result == 0 ? client_getattr(m->client, m->root, P9_GETATTR_BASIC, &attr) : result;
+}
+
+static int storm(struct front_guest *guest)
+{
+	struct mount m = {.client = NULL};
+	int result = mount_one(guest, 0, &m);
+
+	if (result == 0)
+		result = send_events(&m);
+	if (result == 0)
+		result = front_close(m.front);
+	forget_mount(&m);
+	front_free(m.front);
+	return result == 0 ? 0 : say(result, "sending events");
+}
+
 /* ---- the command line ---- */
 
 static int remove_node(const char *dir, const char *path)
@@ -504,6 +543,8 @@ static int as_guest(int argc, char **argv)
 		result = mini_os(guest);
 	else if (argc == 4 && strcmp(argv[3], "flush") == 0)
 		result = flushes(guest);
+	else if (argc == 4 && strcmp(argv[3], "storm") == 0)
+		result = storm(guest);
 	else if (argc == 6 && strcmp(argv[3], "again") == 0)
 		result = again(guest, argv[4], (unsigned)strtoul(argv[5], NULL, 10));
 	else

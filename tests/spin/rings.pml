@@ -13,7 +13,9 @@
  * or on ring 0: then 1 does not come back before 2 was received, as one that waits for a lock.
  *
  * Without events. A port that brought one stays masked until the loop rests: then it sends the events
- * that it owes, unmasks, and sleeps. An event that comes while its port is masked is pending then.
+ * that it owes, unmasks, and sleeps. An event that comes while its port is masked is pending then. A
+ * port may also stay masked, and a timer unmasks all: that is for ports of which many events were for
+ * nothing; here it is for any.
  * Before, the loop may look as often as it likes; looks that find nothing are left out here, for they
  * change nothing. An event that is owed may wait while the guest has not taken all that the last one
  * was for.
@@ -24,6 +26,7 @@
  *
  * Each of these makes a mistake, and the check has to find it:
  *	-DNO_UNMASK	a port is not unmasked
+ *	-DNO_TIMER	one that stays masked when the loop rests stays so
  *	-DLOOK_FIRST	an event is taken, and so gone, after the look at the rings that it is for
  *	-DNO_TAKE_EVENT	the guest is not told that there is room for requests again
  *	-DOWN_ONLY	after an event of one ring, nothing is looked at of the others
@@ -360,6 +363,23 @@ inline look()
 	d_step { later[0] = true; later[1] = true }
 }
 
+inline unmask_or_wait(n)
+{
+	if
+#ifdef NO_UNMASK
+	:: back_masked[n]
+#else
+	:: back_masked[n] -> back_masked[n] = false
+#ifdef NO_TIMER
+	:: back_masked[n]
+#else
+	:: back_masked[n] -> timer = true
+#endif
+#endif
+	:: !back_masked[n]
+	fi
+}
+
 inline rest()
 {
 	if
@@ -370,11 +390,19 @@ inline rest()
 	:: notify[1] -> send_event(1)
 	:: else
 	fi;
-#ifndef NO_UNMASK
-	back_masked[0] = false;
-	back_masked[1] = false;
-#endif
+	unmask_or_wait(0);
+	unmask_or_wait(1);
 	asleep = true
+}
+
+inline timer_ready()
+{
+	d_step {
+		timer = false;
+		back_masked[0] = false;
+		back_masked[1] = false;
+		asleep = false
+	}
 }
 
 /* The ask has come back. */
@@ -403,6 +431,7 @@ active proctype loop()
 	byte mark;
 	byte told[RINGS];
 	bool asleep;
+	bool timer; /* runs */
 	byte r, seen, taken, reply;
 
 	d_step { more[0] = true; more[1] = true; later[0] = true; later[1] = true }
@@ -415,6 +444,7 @@ end:	do
 	:: idle && !asleep && due(0) -> send_event(0)
 	:: idle && !asleep && due(1) -> send_event(1)
 	:: idle && !asleep -> rest()
+	:: idle && timer -> timer_ready()
 	:: idle && back(1) && (with_flush || received(2)) -> asleep = false; finish(1)
 	:: idle && back(2) && !with_flush -> asleep = false; finish(2)
 	od

@@ -59,7 +59,7 @@ search -DCRASHES=3 -DSAFETY -w24
 holds 'three kills'
 
 model=$models/rings.pml
-for name in NO_UNMASK LOOK_FIRST NO_TAKE_EVENT OWN_ONLY NO_DRAIN NO_HOLD \
+for name in NO_UNMASK NO_TIMER LOOK_FIRST NO_TAKE_EVENT OWN_ONLY NO_DRAIN NO_HOLD \
     IN_PARTS NO_ROOM; do
     mistake $name
 done
