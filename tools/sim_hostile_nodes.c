@@ -179,6 +179,29 @@ static int front_gone_before(struct hostile *hostile)
 	return result != 0 ? result : front_gone(hostile);
 }
 
+/* Nobody else may read the frontend's nodes any more. Domain 0 may all the same; a backend
+ * elsewhere cannot tell them from nodes that are gone. */
+static int front_unreadable(struct hostile *hostile)
+{
+	static const char *const keys[] = {"", "/state", "/version", "/num-rings", "/tag"};
+	const struct front *front = hostile->front;
+	uint32_t domid = hostile->guest->options.device.domid;
+	char path[STORE_PATH_MAX];
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < countof(keys); i++) {
+		snprintf(path, sizeof(path), "%s%s", front->dir, keys[i]);
+		result = store_grant_read(front->store, 0, path, domid, domid);
+	}
+	if (result != 0)
+		return sim_hostile_say(hostile, result, "the rights cannot be changed");
+	if (front->backend_id == 0)
+		return 0;
+	result = nodes_await(hostile->guest->store, front->backend, NODES_CLOSED,
+			     SIM_HOSTILE_TIMEOUT);
+	return result < 0 ? sim_hostile_say(hostile, result, "the backend stays") : 0;
+}
+
 /* ---- too much ---- */
 
 static int watch_flood(struct hostile *hostile)
@@ -262,6 +285,8 @@ const struct misbehaviour sim_hostile_nodes[] = {
 	 NULL},
 	{"front-gone-early", "the same before connecting", SIM_ANY, false, front_gone_before, NULL,
 	 NULL},
+	{"front-unreadable", "the right to read the frontend's nodes is taken away", SIM_EITHER,
+	 true, front_unreadable, NULL, NULL},
 	{"watch-flood", "the state is written for a second", SIM_ANSWERS, true, watch_flood, NULL,
 	 NULL},
 	{"big-directory", "many nodes below the state", SIM_ANSWERS, true, big_directory, NULL,

@@ -46,6 +46,16 @@ test_device_that_was_refused_is_removed_too() {
     nothing_left 1 3
 }
 
+# Unlike domain 0, which may read everything.
+test_frontend_that_cannot_be_read_any_more_is_gone() {
+    start_in_domain_3
+    sim --domid 1 --backend 3 --path "$share" misbehave 'front-*' >"$work/kinds" 2>&1 ||
+        fail "$(cat "$work/kinds")"
+    grep -q 'ok *front-unreadable *state 6' "$work/kinds" || fail "$(cat "$work/kinds")"
+    logged 'guest 1 dev 0: closed (frontend gone)' || fail "it was not seen"
+    nothing_left 1 3
+}
+
 test_daemons_of_two_domains_serve_one_bus() {
     local first_pid first_log
     daemon_start
