@@ -836,25 +836,27 @@ void device_pause(struct device *device)
 	session_pause(device->session);
 }
 
-static void ring_unmap(struct device_ring *ring)
+/* Page and data apart: one may be let go of where the other may not. */
+static int ring_unmap(struct device_ring *ring)
 {
 	struct link *link = ring->device->link;
-	int err = 0;
+	int err = 0, more = 0;
 
 	link_unbind(link, ring->saved->port);
 	/* Also from under a thread that lost the loop and is still at work there. */
 	if (ring->data != NULL)
 		err = link_unmap(link, ring->data, (size_t)1 << ring->saved->order);
-	if (ring->page != NULL && err == 0)
-		err = link_unmap(link, ring->page, 1);
-	if (err < 0)
-		log_error("cannot unmap a ring: %s", strerror(-err));
+	if (ring->page != NULL)
+		more = link_unmap(link, ring->page, 1);
 	ring->data = NULL;
 	ring->page = NULL;
+	return err < 0 ? err : more;
 }
 
 void device_disconnect(struct device *device)
 {
+	int err = 0;
+
 	device->is_broken = true;
 	if (device->source.fd >= 0)
 		runner_remove(device->runner, &device->source);
@@ -862,9 +864,16 @@ void device_disconnect(struct device *device)
 		runner_remove(device->runner, &device->timer_source);
 	receive_flushes(device);
 	for (unsigned i = 0; i < device->rings && device->link != NULL; i++) {
+		int failed;
+
 		send_waiting(&device->ring[i]);
-		ring_unmap(&device->ring[i]);
+		failed = ring_unmap(&device->ring[i]);
+		if (err == 0)
+			err = failed;
 	}
+	/* They go with the process, which is about to end. */
+	if (err < 0)
+		log_error("cannot unmap all of its rings: %s", strerror(-err));
 	link_close(device->link);
 	device->link = NULL;
 	if (device->session != NULL)
