@@ -46,6 +46,30 @@ test_device_that_was_refused_is_removed_too() {
     nothing_left 1 3
 }
 
+own_state() { # DOMID
+    node "/local/domain/3/backend/9pfs/$1/0/state"
+}
+
+own_state_is() {
+    [ "$(own_state "$1")" = "$2" ]
+}
+
+# Nobody has served it, and it was not the toolstack who closed it.
+test_device_that_was_refused_and_detached_is_left_to_the_toolstack() {
+    start_in_domain_3
+    sim --backend 3 --path /nowhere attach
+    await_log 'guest 1 dev 0: refused'
+    timeout -k 10 "$guard" "$daemon" --bus "sim:$bus@3" detach 1/0
+    await "it is closed" own_state_is 1 6
+    daemon_leave
+    : >"$log"
+    start_in_domain_3
+    visit 2 --backend 3 ls >/dev/null
+    [ "$(own_state 1)" = 6 ] || fail "state $(own_state 1)"
+    sim --backend 3 detach >/dev/null || fail "libxl would wait in vain"
+    nothing_left 1 3
+}
+
 # Unlike domain 0, which may read everything.
 test_frontend_that_cannot_be_read_any_more_is_gone() {
     start_in_domain_3
