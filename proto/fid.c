@@ -133,7 +133,7 @@ static void remove_on_close(struct fid_table *table, const struct fid *fid)
 	const struct fs_cred cred = {fid->saved.uid, (uint32_t)-1};
 
 	if (fs_act_as(table->fs, cred) == 0)
-		name_remove(table->fs, fid->node->saved.fs, NULL);
+		name_remove_now(table->fs, fid->node->saved.fs);
 }
 
 void fid_unref(struct fid_table *table, struct fid *fid)
@@ -728,6 +728,7 @@ unsigned fid_table_restore(struct fid_table *table)
 		restore_file(table, &s->fid[i]);
 		stale += fid_is_stale(&s->fid[i]);
 	}
+	name_lose(s);
 	return stale;
 }
 
@@ -743,6 +744,7 @@ void fid_table_adopt(struct fid_table *table)
 		if (s->fid[i].saved.state != FID_FREE && s->fid[i].saved.file.id >= 0)
 			fs_adopt(table->fs, FS_NO_NODE, s->fid[i].saved.file);
 	}
+	name_adopt(table->fs, s);
 }
 
 struct p9_qid node_qid(const struct fs_attr *attr)

@@ -8,7 +8,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int name_find(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
+#include "proto/session.h"
+
+static struct name_saved *saved_of(const struct req *req)
+{
+	return &req->session->saved->name[session_slot_number(req)];
+}
+
+static void set_named(struct req *req, bool named)
+{
+	__atomic_store_n(&req->slot->named, named, __ATOMIC_RELEASE);
+}
+
+static struct fs_node dir_of(const struct name_saved *saved)
+{
+	return (struct fs_node){.id = saved->dir, .type = S_IFDIR};
+}
+
+/* The root is not to be moved or removed. */
+static int find(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name)
 {
 	int err = fs_parent(fs, node, dir, name);
 
@@ -20,18 +38,102 @@ int name_find(struct fs *fs, struct fs_node node, struct fs_node *dir, char *nam
 	return err;
 }
 
-int name_remove(struct fs *fs, struct fs_node node, struct fs_intent *intent)
+/* What a predecessor found, unless it died before it did anything with it. */
+static bool find_again(struct req *req, struct name_saved *saved)
+{
+	struct fs_node dir;
+	struct fs_attr attr;
+
+	if (!req->slot->named || !fs_intent_begun(req->intent))
+		return false;
+	if (saved->dir >= 0)
+		return true;
+	if (fs_restore(req->session->fs, &saved->handle, &dir, &attr) < 0)
+		return false;
+	saved->dir = dir.id;
+	return true;
+}
+
+static int find_new(struct req *req, struct name_saved *saved)
+{
+	struct fs *fs = req->session->fs;
+	struct fs_node dir;
+	struct fs_attr attr;
+	int err = find(fs, req->node->saved.fs, &dir, saved->name);
+
+	if (err < 0)
+		return err;
+	if (req->intent == NULL || fs_getattr(fs, dir, &attr) < 0 ||
+	    fs_handle(fs, dir, &attr, &saved->handle) < 0)
+		saved->handle.size = 0;
+	saved->dir = dir.id;
+	set_named(req, true);
+	return 0;
+}
+
+int name_find(struct req *req, struct fs_node *dir, const char **name)
+{
+	struct name_saved *saved = saved_of(req);
+	int err = 0;
+
+	if (!find_again(req, saved)) {
+		name_end(req);
+		err = find_new(req, saved);
+	}
+	*dir = err == 0 ? dir_of(saved) : FS_NO_NODE;
+	*name = saved->name;
+	return err;
+}
+
+void name_end(struct req *req)
+{
+	struct fs_node dir = dir_of(saved_of(req));
+
+	if (!req->slot->named)
+		return;
+	set_named(req, false);
+	fs_forget(req->session->fs, dir);
+}
+
+int name_remove(struct req *req)
+{
+	struct fs_node dir;
+	const char *name;
+	int err = name_find(req, &dir, &name);
+
+	if (err == 0)
+		err = fs_unlink(req->session->fs, dir, name, S_ISDIR(req->node->saved.fs.type),
+				req->intent);
+	/* A predecessor removed it. */
+	else if (err == -ENOENT && fs_intent_begun(req->intent))
+		err = 0;
+	name_end(req);
+	return err;
+}
+
+void name_remove_now(struct fs *fs, struct fs_node node)
 {
 	char name[FS_NAME_MAX + 1];
 	struct fs_node dir;
-	int err = name_find(fs, node, &dir, name);
 
-	/* A predecessor removed it. */
-	if (err == -ENOENT && fs_intent_begun(intent))
-		return 0;
-	if (err < 0)
-		return err;
-	err = fs_unlink(fs, dir, name, S_ISDIR(node.type), intent);
+	if (find(fs, node, &dir, name) < 0)
+		return;
+	fs_unlink(fs, dir, name, S_ISDIR(node.type), NULL);
 	fs_forget(fs, dir);
-	return err;
+}
+
+void name_adopt(struct fs *fs, const struct saved *saved)
+{
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		if (saved_has_name(&saved->slot[i]) && saved->name[i].dir >= 0)
+			fs_adopt(fs, dir_of(&saved->name[i]), FS_NO_FILE);
+	}
+}
+
+void name_lose(struct saved *saved)
+{
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		if (saved->slot[i].named)
+			saved->name[i].dir = -1;
+	}
 }

@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * name.h - the name that a fid's object has now: 9P removes and renames by fid.
+ *
+ * A request of that sort is about the name that its first try has found. By then the object may
+ * have another, or none: its second try would not find out what is left to do. So the name is
+ * written down with the request (saved.h), as long as it asks.
  */
 #ifndef PROTO_NAME_H
 #define PROTO_NAME_H
 
-#include "fs/fs.h"
+#include "proto/req.h"
 
-/* Pins the directory and copies the name (FS_NAME_MAX + 1 bytes). The root is not to be moved or
- * removed: EBUSY. ENOENT: it has none any more. */
-int name_find(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
+/* Finds the name of req->node: the directory, pinned, and the name. To be ended by name_end(), also
+ * after an error. The root is not to be moved or removed: EBUSY. ENOENT: it has none any more. */
+int name_find(struct req *req, struct fs_node *dir, const char **name);
+void name_end(struct req *req);
 
-/* Removes it. With an intent the second try, too, tells what came of it. */
-int name_remove(struct fs *fs, struct fs_node node, struct fs_intent *intent);
+/* Removes it. The second try, too, tells what came of it. */
+int name_remove(struct req *req);
+
+/* Removes an object by the name it has now, if any, for no request. */
+void name_remove_now(struct fs *fs, struct fs_node node);
+
+/* Tells the fs of the directories that a predecessor's requests have pinned. */
+void name_adopt(struct fs *fs, const struct saved *saved);
+
+/* Those are lost; their handles are left. */
+void name_lose(struct saved *saved);
 
 #endif

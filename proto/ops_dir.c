@@ -64,15 +64,14 @@ int do_renameat_ask(struct req *req)
 
 int do_rename_ask(struct req *req)
 {
-	char name[FS_NAME_MAX + 1];
 	struct fs_node dir;
-	int err = name_find(req->session->fs, req->node->saved.fs, &dir, name);
+	const char *name;
+	int err = name_find(req, &dir, &name);
 
-	if (err < 0)
-		return err;
-	err = fs_rename(req->session->fs, dir, name, req->dnode->saved.fs, req->t.Trename.name.text,
-			req->intent);
-	fs_forget(req->session->fs, dir);
+	if (err == 0)
+		err = fs_rename(req->session->fs, dir, name, req->dnode->saved.fs,
+				req->t.Trename.name.text, req->intent);
+	name_end(req);
 	return err;
 }
 
@@ -84,7 +83,7 @@ int do_remove(struct req *req)
 
 int do_remove_ask(struct req *req)
 {
-	return name_remove(req->session->fs, req->node->saved.fs, req->intent);
+	return name_remove(req);
 }
 
 int do_unlinkat(struct req *req)

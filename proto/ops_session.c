@@ -201,7 +201,7 @@ int do_clunk_ask(struct req *req)
 	if (req->fid->saved.kind == FID_XATTR_WRITE)
 		return xattr_store_ask(req);
 	if (req->fid->saved.rclose) {
-		err = name_remove(req->session->fs, req->node->saved.fs, req->intent);
+		err = name_remove(req);
 		return err == -ENOENT ? 0 : err;
 	}
 	fid_close_file(req->session->fs, req->fid, req->new_file);

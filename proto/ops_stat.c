@@ -306,22 +306,18 @@ static int refuses_rename(const struct req *req, struct fs_node dir, const char 
  * the attributes have been set. */
 static int set_and_rename(struct req *req, const struct fs_setattr *set)
 {
-	const char *name = req->t.Twstat.stat.name.text;
+	const char *name = req->t.Twstat.stat.name.text, *old;
 	struct fs *fs = req->session->fs;
-	struct fs_node node = req->node->saved.fs, dir;
-	char old[FS_NAME_MAX + 1];
-	int err = name_find(fs, node, &dir, old);
+	struct fs_node dir;
+	int err = name_find(req, &dir, &old);
 
-	if (err < 0)
-		return err;
-	/* Also when a predecessor has renamed it. */
-	if (strcmp(old, name) != 0)
+	if (err == 0 && strcmp(old, name) != 0)
 		err = refuses_rename(req, dir, name);
 	if (err == 0)
-		err = fs_setattr(fs, node, req->file, set);
+		err = fs_setattr(fs, req->node->saved.fs, req->file, set);
 	if (err == 0 && strcmp(old, name) != 0)
 		err = fs_rename(fs, dir, old, dir, name, req->intent);
-	fs_forget(fs, dir);
+	name_end(req);
 	return err;
 }
 

@@ -145,7 +145,6 @@ void req_charge(struct req *req, uint32_t size);
 
 /* For a handler of fatal signals: the request that the calling thread is working on is to blame.
  * After REQ_DEATHS_MAX of them it is answered EIO without being run. */
-#define REQ_DEATHS_MAX 3
 void req_blame(void);
 
 #endif

@@ -48,6 +48,16 @@ static bool has_fids(const struct slot *slot)
 	return slot->state == SLOT_ASKING || slot->state == SLOT_PLACED;
 }
 
+bool saved_has_name(const struct slot *slot)
+{
+	return has_fids(slot) && slot->named && slot->deaths < REQ_DEATHS_MAX;
+}
+
+static bool name_ok(const struct name_saved *name, int fd_min)
+{
+	return descriptor_ok(name->dir, fd_min) && name->name[FS_NAME_MAX] == '\0';
+}
+
 static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lanes, int fd_min)
 {
 	if (slot->state == SLOT_FREE)
@@ -57,6 +67,8 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 		return false;
 	if (!has_fids(slot))
 		return true;
+	if (saved_has_name(slot) && !name_ok(&s->name[slot - s->slot], fd_min))
+		return false;
 	if (slot->fid > s->fid_used || slot->dfid > s->fid_used || slot->node > s->node_used ||
 	    slot->dnode > s->node_used)
 		return false;
@@ -252,5 +264,7 @@ void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void 
 		tell_node(saved, slot->node, fn, arg);
 		tell_fid(saved, slot->dfid, fn, arg);
 		tell_node(saved, slot->dnode, fn, arg);
+		if (saved_has_name(slot))
+			tell(saved->name[i].dir, fn, arg);
 	}
 }

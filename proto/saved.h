@@ -50,6 +50,8 @@ enum slot_state {
 	SLOT_STATES,
 };
 
+#define REQ_DEATHS_MAX 3 /* then it is answered EIO without being run */
+
 /* A request. Its message stands in saved::in, its reply in saved::out, at the slot's index. */
 struct slot {
 	uint32_t state;
@@ -62,7 +64,16 @@ struct slot {
 					    REQ_KEPT_FROM bytes are here, the rest is in its ring */
 	uint8_t flushed;		 /* nobody waits for the reply: never run again, no reply */
 	uint8_t deaths;			 /* processes that crashed in it */
+	uint8_t named;			 /* saved::name holds: */
 	struct fs_intent intent;
+};
+
+/* Where the first try of a request found the object of its fid; its second try is about that name,
+ * too, wherever the object is by then. */
+struct name_saved {
+	int32_t dir; /* fs_node::id; -1: the descriptor is lost */
+	struct fs_handle handle;
+	char name[FS_NAME_MAX + 1];
 };
 
 /* ---- fids ---- */
@@ -192,6 +203,7 @@ struct saved {
 	struct redo redo;
 	struct fid_locker locker[FID_LOCKERS_MAX];
 	SAVED_PAGE struct slot slot[SESSION_REQS_MAX];
+	SAVED_PAGE struct name_saved name[SESSION_REQS_MAX];
 	SAVED_PAGE struct fid_xattr xattr[FID_XATTRS_MAX + 1];
 	SAVED_PAGE struct fid fid[FID_MAX + 1];
 	SAVED_PAGE struct node node[FID_MAX + 1];
@@ -211,6 +223,9 @@ void saved_redo(struct saved *saved);
 /* Calls `fn` for each descriptor that is owned, when no change is under way: all others belong to
  * nobody. For a successor, before it has a session. */
 void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void *arg);
+
+/* Whether its entry of saved::name is what its ask goes on with. */
+bool saved_has_name(const struct slot *slot);
 
 /* Stores that vouch for everything written before them. */
 static inline void saved_set(uint32_t *word, uint32_t value)

@@ -31,6 +31,7 @@ static uint32_t *word(struct saved *s, struct fuzz_input *in)
 		{offsetof(struct saved, fid), sizeof(s->fid[0]), 16},
 		{offsetof(struct saved, node), sizeof(s->node[0]), 16},
 		{offsetof(struct saved, in), sizeof(s->in[0]), 24},
+		{offsetof(struct saved, name), sizeof(s->name[0]), 24},
 	};
 	uint8_t a = fuzz_u8(in) % countof(area);
 	size_t entry = fuzz_u8(in) % area[a].used, at = fuzz_u8(in) * sizeof(uint32_t);

@@ -65,6 +65,7 @@ struct world {
 	enum pace pace;
 	enum phase writing;
 	enum p9_dialect dialect; /* of what is said next */
+	enum fs_model model;	 /* of the export; not reset */
 	bool unprivileged;	 /* lives give up what root may do */
 	uint32_t evict_at;	 /* of their sessions */
 	uint32_t messages;
@@ -98,7 +99,7 @@ extern int world_root, world_memory;
 
 void world_open(void);
 void world_close(void);
-void world_reset(void); /* nothing was said, an export as world_export_fill() makes it */
+void world_reset(void); /* nothing was said, an export as it is at first */
 const char *world_export(void);
 bool world_has_xattrs(void);
 unsigned world_count_fds(void); /* from world_fd_min on */

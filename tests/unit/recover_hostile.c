@@ -105,6 +105,7 @@ static uint32_t *some_word(struct saved *s)
 		{offsetof(struct saved, fid), sizeof(s->fid[0]), 14},
 		{offsetof(struct saved, fid), sizeof(s->fid[0]), 14},
 		{offsetof(struct saved, node), sizeof(s->node[0]), 18},
+		{offsetof(struct saved, name), sizeof(s->name[0]), 16},
 		{offsetof(struct saved, in), sizeof(s->in[0]), 16},
 	};
 	uint32_t a = draw(countof(area)), size = (uint32_t)area[a].size;

@@ -18,6 +18,7 @@
 
 #include "common/crash.h"
 #include "common/util.h"
+#include "fs/export.h"
 #include "proto/session.h"
 #include "tests/unit/recover.h"
 #include "xen9pfsd/sweep.h"
@@ -413,9 +414,14 @@ static struct session_config life_config(void)
 static int open_export(struct life *life)
 {
 	unsigned before = world_count_fds();
+	const struct fs_export mapped = {.model = world->model};
 	char text[128];
-	int err = fs_local_create(world_root, FS_MODEL_NONE, &life->fs, text, sizeof(text));
+	int err;
 
+	if (world->model == FS_MODEL_NONE)
+		err = fs_local_create(world_root, world->model, &life->fs, text, sizeof(text));
+	else
+		err = fs_export_open(&mapped, world_root, NULL, &life->fs, text, sizeof(text));
 	world->own_fds = world_count_fds() - before;
 	return err;
 }

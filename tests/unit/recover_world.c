@@ -53,9 +53,22 @@ static void each_fd(void (*fn)(int fd, void *arg), void *arg)
 		closedir(dir);
 }
 
+/* mapped-file keeps some of the files of objects whose name is gone: for itself, and not for long.
+ */
+static bool is_kept_file(int fd)
+{
+	char path[64], target[512];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	return strstr(target, "/.virtfs_metadata/") != NULL;
+}
+
 static void count_upper(int fd, void *arg)
 {
-	*(unsigned *)arg += fd >= world_fd_min;
+	*(unsigned *)arg += fd >= world_fd_min && !is_kept_file(fd);
 }
 
 unsigned world_count_fds(void)
@@ -173,6 +186,30 @@ static void make_links(void)
 	setxattr(path, "user.a", "value", 5, 0);
 }
 
+static void make_attributes(const char *name, unsigned mode)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "virtfs.uid=7\nvirtfs.mode=%u\n", mode);
+	make_file(name, text);
+}
+
+/* What mapped-file has beside the objects. */
+static void make_all_attributes(void)
+{
+	char path[512], other[512];
+
+	make_dir(".virtfs_metadata", 0700);
+	make_dir("d/.virtfs_metadata", 0700);
+	make_attributes(".virtfs_metadata/f", S_IFREG | 0664);
+	make_attributes(".virtfs_metadata/h", S_IFREG | 0611);
+	make_attributes(".virtfs_metadata/e", S_IFDIR | 0751);
+	make_attributes("d/.virtfs_metadata/x", S_IFIFO | 0643);
+	path_to(path, sizeof(path), ".virtfs_metadata/h");
+	path_to(other, sizeof(other), ".virtfs_metadata/h2");
+	CU_ASSERT(link(path, other) == 0);
+}
+
 /* Whoever changes it: every object has another size, so that an answer tells which it is. */
 static void fill_export(void)
 {
@@ -185,6 +222,8 @@ static void fill_export(void)
 	make_dir("e", 0700);
 	make_dir("p", 0777); /* where the unprivileged may make something */
 	make_links();
+	if (world->model == FS_MODEL_MAPPED_FILE)
+		make_all_attributes();
 }
 
 void world_reset(void)

@@ -1199,6 +1199,83 @@ static const struct script single[] = {
 	{"u_remove_of_what_would_go", u_remove_of_what_would_go, false},
 };
 
+/* ---- scripts: where attributes stand in files ---- */
+
+static void remove_and_make_again(void)
+{
+	does(walk(0, 1, "d"));
+	does(walk(1, 2, "x"));
+	does(walk(1, 99, "x")); /* keeps its number from being given again */
+	act(PACE_EACH);
+	does(T(remove, .fid = 2));
+	does(T(symlink, .dfid = 1, .name = p9_str("x"), .target = p9_str("f")));
+	does(walk(1, 3, "x"));
+	prove();
+}
+
+static void rename_into_and_out_of(void)
+{
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	does(walk(2, 99, "x"));
+	act(PACE_EACH);
+	does(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
+	does(make_dir(0, "f", 0710));
+	does(walk(0, 4, "f"));
+	does(T(rename, .fid = 4, .dfid = 2, .name = p9_str("new")));
+	does(walk(2, 5, "x"));
+	does(walk(2, 6, "new"));
+	prove();
+}
+
+static void link_and_remove(void)
+{
+	does(walk(0, 1, "f"));
+	act(PACE_EACH);
+	does(T(link, .dfid = 0, .fid = 1, .name = p9_str("new")));
+	does(T(remove, .fid = 1));
+	does(walk(0, 2, "new"));
+	does(T(mknod, .dfid = 0, .name = p9_str("f"), .mode = S_IFIFO | 0600));
+	does(walk(0, 3, "f"));
+	prove();
+}
+
+static const struct script in_files[] = {
+	{"lcreate_new", lcreate_new, false},
+	{"lcreate_exclusive", lcreate_exclusive, false},
+	{"remove_file", remove_file, false},
+	{"remove_open_file", remove_open_file, false},
+	{"remove_one_of_two_names", remove_one_of_two_names, false},
+	{"remove_dir", remove_dir, false},
+	{"remove_full_dir", remove_full_dir, false},
+	{"remove_and_make_again", remove_and_make_again, false},
+	{"mkdir", mkdir_, false},
+	{"symlink", symlink_, false},
+	{"mknod_fifo", mknod_fifo, false},
+	{"link", link_, false},
+	{"link_and_remove", link_and_remove, false},
+	{"rename", rename_, false},
+	{"rename_onto_another", rename_onto_another, false},
+	{"rename_into_and_out_of", rename_into_and_out_of, false},
+	{"renameat", renameat_, false},
+	{"renameat_onto_another", renameat_onto_another, false},
+	{"renameat_of_one_object", renameat_of_one_object, false},
+	{"unlinkat_file", unlinkat_file, false},
+	{"unlinkat_dir", unlinkat_dir, false},
+	{"setattr_mode", setattr_mode, false},
+	{"u_create_file_that_will_go", u_create_file_that_will_go, false},
+	{"u_create_dir", u_create_dir, false},
+	{"u_create_symlink", u_create_symlink, false},
+	{"u_create_link", u_create_link, false},
+	{"u_wstat_rename", u_wstat_rename, false},
+	{"u_wstat_rename_onto_another", u_wstat_rename_onto_another, false},
+	{"u_wstat_rename_onto_its_other_name", u_wstat_rename_onto_its_other_name, false},
+	{"u_wstat_rename_onto_a_full_dir", u_wstat_rename_onto_a_full_dir, false},
+	{"u_clunk_that_removes_the_file", u_clunk_that_removes_the_file, false},
+	{"u_clunk_that_removes_one_of_two_names", u_clunk_that_removes_one_of_two_names, false},
+	{"u_remove_of_what_would_go", u_remove_of_what_would_go, false},
+};
+
 /* ---- scripts: several at once ---- */
 
 static void lock_in_the_way(void)
@@ -1751,11 +1828,13 @@ static char *undisturbed(const struct script *script, uint32_t *visits)
 /* A way to kill: `points` of them are visited by a life that is not. */
 typedef unsigned killing(const struct script *script, const char *should, uint32_t points);
 
-static void each(const struct script *scripts, size_t count, killing *kill)
+static void each_with(enum fs_model model, const struct script *scripts, size_t count,
+		      killing *kill)
 {
 	const char *only = getenv("RECOVER_SCRIPTS"); /* those whose names contain it */
 
 	world_open();
+	world->model = model;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t points;
 		char *should;
@@ -1769,6 +1848,16 @@ static void each(const struct script *scripts, size_t count, killing *kill)
 		free(should);
 	}
 	world_close();
+}
+
+static void each(const struct script *scripts, size_t count, killing *kill)
+{
+	each_with(FS_MODEL_NONE, scripts, count, kill);
+}
+
+static void each_in_files(killing *kill)
+{
+	each_with(FS_MODEL_MAPPED_FILE, in_files, countof(in_files), kill);
 }
 
 /* One death, at each instant that `plan` leaves open for this life. How many went wrong. */
@@ -1882,24 +1971,54 @@ static void requests_at_once_survive_many_deaths(void)
 	each(several, countof(several), many_times);
 }
 
-/* A point that no script comes to is one at which nobody was ever killed. Those of ownership models
+static void attributes_in_files_survive_a_death_at_each_point(void)
+{
+	each_in_files(once_at_points);
+}
+
+static void attributes_in_files_survive_a_death_at_each_store(void)
+{
+	if (!death_can_step()) {
+		test_skip("stores are not to be seen on this machine");
+		return;
+	}
+	each_in_files(once_at_stores);
+}
+
+static void attributes_in_files_survive_two_deaths(void)
+{
+	each_in_files(twice_at_points);
+}
+
+static void attributes_in_files_survive_many_deaths(void)
+{
+	each_in_files(many_times);
+}
+
+static void visit_points(enum fs_model model, const struct script *scripts, size_t count)
+{
+	uint32_t visits;
+
+	world->model = model;
+	for (size_t i = 0; i < count; i++) {
+		world_reset();
+		if (!scripts[i].xattrs || world_has_xattrs())
+			free(undisturbed(&scripts[i], &visits));
+	}
+}
+
+/* A point that no script comes to is one at which nobody was ever killed. Those of mapped-xattr
  * are for tests/sim/crash_points.sh. */
 static void scripts_come_to_each_point(void)
 {
 	const char *file;
 	uint32_t line;
-	char *text;
 
 	world_open();
-	for (size_t i = 0; i < countof(single); i++) {
-		world_reset();
-		if (single[i].xattrs && !world_has_xattrs())
-			continue;
-		text = undisturbed(&single[i], &line);
-		free(text);
-	}
+	visit_points(FS_MODEL_NONE, single, countof(single));
+	visit_points(FS_MODEL_MAPPED_FILE, in_files, countof(in_files));
 	for (size_t i = 0; (file = death_point(i, &line)) != NULL && i < POINTS_MAX; i++) {
-		if (strncmp(file, "fs/mapped", strlen("fs/mapped")) == 0)
+		if (strncmp(file, "fs/mapped_xattr", strlen("fs/mapped_xattr")) == 0)
 			continue;
 		if (world->visited[i] == 0)
 			printf("    never: %s:%u\n", file, line);
@@ -2036,6 +2155,14 @@ static void requests_under_way(void)
 	does(T(clunk, .fid = 2));
 }
 
+static void rename_under_way(void)
+{
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	act(PACE_TOGETHER);
+	does(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
+}
+
 static char *state_told(void)
 {
 	char *text = NULL;
@@ -2047,12 +2174,12 @@ static char *state_told(void)
 }
 
 /* Killed at its `death`th visit, and the table is lost with it. False: it was not killed. */
-static bool lose_under_way(uint32_t death, const char *should)
+static bool lose_under_way(void (*requests)(void), uint32_t death, const char *should)
 {
 	char *is;
 
 	world_reset();
-	requests_under_way();
+	requests();
 	world->death = death;
 	if (life_run(PHASE_ACT) <= 0)
 		return false;
@@ -2069,18 +2196,18 @@ static bool lose_under_way(uint32_t death, const char *should)
 	return true;
 }
 
-static void loss_while_requests_are_under_way(void)
+static void loss_under_way(void (*requests)(void), uint32_t deaths_min)
 {
 	char *should;
 	uint32_t death = 1;
 
 	world_reset();
-	requests_under_way();
+	requests();
 	CU_ASSERT_EQUAL(life_run(PHASE_ACT), 0);
 	should = state_told();
-	while (lose_under_way(death, should))
+	while (lose_under_way(requests, death, should))
 		death++;
-	CU_ASSERT(death > 20);
+	CU_ASSERT(death > deaths_min);
 	free(should);
 }
 
@@ -2093,7 +2220,9 @@ static void fids_come_back_by_their_handles(void)
 		after_loss(0, with_all_sorts, all_sorts_work);
 		after_loss(3, with_unlinked_ones, unlinked_ones_are_stale);
 		after_loss(0, with_one_that_will_go, it_goes);
-		loss_while_requests_are_under_way();
+		loss_under_way(requests_under_way, 20);
+		world->model = FS_MODEL_MAPPED_FILE;
+		loss_under_way(rename_under_way, 10);
 	}
 	world_close();
 }
@@ -2109,6 +2238,12 @@ static const struct test tests[] = {
 	{"requests_at_once_survive_a_death_at_each_store",
 	 requests_at_once_survive_a_death_at_each_store},
 	{"requests_at_once_survive_many_deaths", requests_at_once_survive_many_deaths},
+	{"attributes_in_files_survive_a_death_at_each_point",
+	 attributes_in_files_survive_a_death_at_each_point},
+	{"attributes_in_files_survive_a_death_at_each_store",
+	 attributes_in_files_survive_a_death_at_each_store},
+	{"attributes_in_files_survive_two_deaths", attributes_in_files_survive_two_deaths},
+	{"attributes_in_files_survive_many_deaths", attributes_in_files_survive_many_deaths},
 	{"fids_come_back_by_their_handles", fids_come_back_by_their_handles},
 	{"hostile_predecessor_is_refused_or_survived", hostile_predecessors},
 };
