@@ -8,7 +8,9 @@
  * such file by hard links. No guest can name these files, nor sees them.
  *
  * They follow the objects: first something happens to the object, then the same to its file, which
- * finish() makes up for after a death. Whoever changes something holds the lock; other processes of
+ * finish() makes up for after a death. Only where an object is to be made, what is left of another
+ * goes before: it would pass for the new one's, should that be made by halves. Whoever changes
+ * something holds the lock, once more within another's hold; other processes of
  * the same tree do not know it, but take turns at the files (mapped_meta.c).
  *
  * An object's attributes take finding its name first, and five more system calls with their
@@ -325,32 +327,61 @@ static int file_lookup(struct fs *fs, struct fs_node dir, const char *name, stru
 	return is_meta(name) ? -EINVAL : mapped_lookup(fs, dir, name, attr);
 }
 
+/* Before an object is made. With the lock held, until that is whole. */
+static int make_room(struct fs *fs, struct fs_node dir, const char *name)
+{
+	_meta_ struct mapped_meta meta = {
+		.below = layer_below(fs), .dir = FS_NO_NODE, .home = FS_NO_NODE};
+	struct fs_attr attr;
+	int ret;
+
+	if (is_meta(name))
+		return -EINVAL;
+	ret = mapped_meta_at(&meta, layer_below(fs), dir, name);
+	if (ret || fs_lookup(layer_below(fs), dir, name, &attr) != -ENOENT)
+		return ret;
+	return mapped_meta_bury(&meta, dir);
+}
+
 static int file_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
 		       uint32_t mode, struct fs_cred cred, struct fs_node *node,
 		       struct fs_file *file, struct fs_attr *attr)
 {
-	if (is_meta(name))
-		return -EINVAL;
-	return mapped_create(fs, dir, name, flags, mode, cred, node, file, attr);
+	int ret;
+	HOLD(fs);
+
+	ret = make_room(fs, dir, name);
+	return ret ? ret : mapped_create(fs, dir, name, flags, mode, cred, node, file, attr);
 }
 
 static int file_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 		      struct fs_cred cred, struct fs_attr *attr)
 {
-	return is_meta(name) ? -EINVAL : mapped_mkdir(fs, dir, name, mode, cred, attr);
+	int ret;
+	HOLD(fs);
+
+	ret = make_room(fs, dir, name);
+	return ret ? ret : mapped_mkdir(fs, dir, name, mode, cred, attr);
 }
 
 static int file_symlink(struct fs *fs, struct fs_node dir, const char *name, const char *target,
 			struct fs_cred cred, struct fs_attr *attr)
 {
-	return is_meta(name) ? -EINVAL : mapped_symlink(fs, dir, name, target, cred, attr);
+	int ret;
+	HOLD(fs);
+
+	ret = make_room(fs, dir, name);
+	return ret ? ret : mapped_symlink(fs, dir, name, target, cred, attr);
 }
 
 static int file_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 		      uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
 {
-	return is_meta(name) ? -EINVAL
-			     : mapped_mknod(fs, dir, name, mode, major, minor, cred, attr);
+	int ret;
+	HOLD(fs);
+
+	ret = make_room(fs, dir, name);
+	return ret ? ret : mapped_mknod(fs, dir, name, mode, major, minor, cred, attr);
 }
 
 static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
@@ -513,6 +544,8 @@ static int file_finish(struct fs *fs, const struct fs_begun *begun)
 		return -EINVAL;
 	found = fs_lookup(below, begun->dir, begun->name, &attr);
 	switch (begun->kind) {
+	case FS_BEGUN_MAKE:
+		return mapped_finish_made(fs, begun);
 	case FS_BEGUN_LINK:
 		if (found == 0 && fs_getattr(below, begun->node, &linked) == 0 &&
 		    linked.path == attr.path)
@@ -526,16 +559,8 @@ static int file_finish(struct fs *fs, const struct fs_begun *begun)
 		if (found == -ENOENT)
 			drop(fs, begun->dir, begun->name);
 		return 0;
-	default:
-		return 0;
 	}
-}
-
-static int file_finish_any(struct fs *fs, const struct fs_begun *begun)
-{
-	if (begun->kind == FS_BEGUN_MAKE)
-		return is_meta(begun->name) ? -EINVAL : mapped_finish_made(fs, begun);
-	return file_finish(fs, begun);
+	return 0;
 }
 
 struct file_listing {
@@ -565,6 +590,16 @@ static void file_destroy(struct fs *fs)
 	layer_destroy(fs);
 }
 
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 int mapped_file_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 		       size_t errlen)
 {
@@ -587,7 +622,7 @@ int mapped_file_create(struct fs *below, const struct fs_export *export, struct 
 		.link = file_link,
 		.rename = file_rename,
 		.unlink = file_unlink,
-		.finish = file_finish_any,
+		.finish = file_finish,
 		.readdir = file_readdir,
 		.act_as = mapped_act_as,
 		.adopt = mapped_adopt,
@@ -603,7 +638,7 @@ int mapped_file_create(struct fs *below, const struct fs_export *export, struct 
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&f->lock, NULL);
+	init_lock(&f->lock);
 	f->mapped.store = &store;
 	mapped_set_modes(&f->mapped, export);
 	layer_init(&f->mapped.layer, below, &ops);

@@ -93,6 +93,9 @@ enum mapped_change {
 int mapped_meta_change(struct mapped_meta *meta, struct fs_node dir, enum mapped_change change,
 		       const struct mapped_attr *attr);
 
+/* Removes the file of a name that nothing has any more, if that is so. */
+int mapped_meta_bury(struct mapped_meta *meta, struct fs_node dir);
+
 /* In such a file itself, which others share. */
 int mapped_meta_change_shared(struct fs *below, struct fs_node node, enum mapped_change change,
 			      const struct mapped_attr *attr);

@@ -274,6 +274,31 @@ static int meta_draft(struct fs *below, struct fs_node home, struct fs_file *fil
 	return ret;
 }
 
+static void meta_drop_draft(struct fs *below, struct fs_node home, struct fs_file draft)
+{
+	fs_unlink(below, home, META_NEW, false, NULL);
+	fs_close(below, draft);
+}
+
+/* With the draft in hand no other process gives the name to an object and says what is in the file
+ * meanwhile. */
+int mapped_meta_bury(struct mapped_meta *meta, struct fs_node dir)
+{
+	struct fs_attr attr;
+	struct fs_file draft;
+	int ret;
+
+	if (meta->home.id < 0 || fs_lookup(meta->below, meta->home, meta->name, &attr) == -ENOENT)
+		return 0;
+	ret = meta_draft(meta->below, meta->home, &draft);
+	if (ret)
+		return ret;
+	if (fs_lookup(meta->below, dir, meta->name, &attr) == -ENOENT)
+		ret = fs_unlink(meta->below, meta->home, meta->name, false, NULL);
+	meta_drop_draft(meta->below, meta->home, draft);
+	return ret;
+}
+
 /* With the draft in hand. True: it is in its place, else it is to be removed. */
 static bool meta_replace(const struct mapped_meta *meta, struct fs_node home, struct fs_file draft,
 			 enum mapped_change change, const struct mapped_attr *attr, int *ret)
@@ -315,9 +340,10 @@ int mapped_meta_change(struct mapped_meta *meta, struct fs_node dir, enum mapped
 		meta->home = home;
 	ret = meta_draft(meta->below, home, &draft);
 	if (ret == 0) {
-		if (!meta_replace(meta, home, draft, change, attr, &ret))
-			fs_unlink(meta->below, home, META_NEW, false, NULL);
-		fs_close(meta->below, draft);
+		if (meta_replace(meta, home, draft, change, attr, &ret))
+			fs_close(meta->below, draft);
+		else
+			meta_drop_draft(meta->below, home, draft);
 	}
 	CRASH_POINT();
 	if (meta->root)

@@ -194,7 +194,7 @@ static void make_attributes(const char *name, unsigned mode)
 	make_file(name, text);
 }
 
-/* What mapped-file has beside the objects. */
+/* What mapped-file has beside the objects, also beside some that are no more. */
 static void make_all_attributes(void)
 {
 	char path[512], other[512];
@@ -204,7 +204,9 @@ static void make_all_attributes(void)
 	make_attributes(".virtfs_metadata/f", S_IFREG | 0664);
 	make_attributes(".virtfs_metadata/h", S_IFREG | 0611);
 	make_attributes(".virtfs_metadata/e", S_IFDIR | 0751);
+	make_attributes(".virtfs_metadata/new", S_IFIFO | 0622);
 	make_attributes("d/.virtfs_metadata/x", S_IFIFO | 0643);
+	make_attributes("d/.virtfs_metadata/new", S_IFDIR | 0777);
 	path_to(path, sizeof(path), ".virtfs_metadata/h");
 	path_to(other, sizeof(other), ".virtfs_metadata/h2");
 	CU_ASSERT(link(path, other) == 0);
