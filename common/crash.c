@@ -24,6 +24,7 @@ static struct {
 	uint64_t seed, rate;  /* rate 0: not by chance */
 	char file[64];	      /* "": not at a point */
 	unsigned line, visit; /* there, and at which visit */
+	bool each;	      /* of those in the log */
 	pid_t pid;	      /* whose visits were counted */
 	unsigned visits;      /* of the point */
 	unsigned threads;     /* that drew a number yet */
@@ -73,12 +74,14 @@ static uint64_t draw(void)
 	return (chance.state * 0x2545f4914f6cdd1dU) >> 16;
 }
 
-static bool is_the_visit(const struct crash_point *point)
+static bool is_the_visit(const struct crash_point *point, uint32_t visits)
 {
 	pid_t pid = getpid();
 
 	if (point->line != crash.line || strcmp(short_name(point->file), crash.file) != 0)
 		return false;
+	if (crash.each)
+		return point->count && visits % crash.visit == 0;
 	if (__atomic_exchange_n(&crash.pid, pid, __ATOMIC_RELAXED) != pid)
 		__atomic_store_n(&crash.visits, 0, __ATOMIC_RELAXED);
 	return __atomic_add_fetch(&crash.visits, 1, __ATOMIC_RELAXED) == crash.visit;
@@ -86,11 +89,13 @@ static bool is_the_visit(const struct crash_point *point)
 
 void crash_visit(const struct crash_point *point)
 {
+	uint32_t visits = 0;
+
 	if (point->count)
-		__atomic_add_fetch(&point->count->visits, 1, __ATOMIC_RELAXED);
+		visits = __atomic_add_fetch(&point->count->visits, 1, __ATOMIC_RELAXED);
 	if (crash.rate > 0 && draw() % crash.rate == 0)
 		crash_die(point);
-	if (crash.file[0] != '\0' && is_the_visit(point))
+	if (crash.file[0] != '\0' && is_the_visit(point, visits))
 		crash_die(point);
 }
 
@@ -106,6 +111,9 @@ static void crash_parse(const char *text)
 
 	crash.visit = 1;
 	if (sscanf(text, "at:%63[^:]:%u:%u", crash.file, &crash.line, &crash.visit) >= 2)
+		return;
+	crash.each = sscanf(text, "each:%63[^:]:%u:%u", crash.file, &crash.line, &crash.visit) == 3;
+	if (crash.each && crash.visit > 0)
 		return;
 	crash.file[0] = '\0';
 	if (sscanf(text, "%llu:%llu", &seed, &rate) != 2 || rate == 0)

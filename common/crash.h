@@ -8,6 +8,7 @@
  *   XEN9PFSD_CRASH=SEED:RATE         at any visit of any point death has probability 1/RATE
  *   XEN9PFSD_CRASH=at:FILE:LINE[:N]  death at the Nth (first) visit of this point in a process;
  *                                    FILE with its folder: fs/intent.c
+ *   XEN9PFSD_CRASH=each:FILE:LINE:N  the same at each Nth of the visits that the log counts
  *   XEN9PFSD_CRASH_LOG=FILE          visits and deaths of every point of every process are
  *                                    counted there, also of points never visited
  *

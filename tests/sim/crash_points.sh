@@ -42,7 +42,8 @@ died_at() { # PLACE
     "$report" "$work/crash.log" | awk -v place="$1" '$1 == place { exit $3 == 0 }'
 }
 
-# At any place by chance; then at those where the chance is small, at their twentieth visit.
+# At any place by chance; then at those where the chance is small, at each twentieth visit: some have
+# one in a life.
 die_at_all_places() { # DAEMON-OPTION...
     local place
     options=("$@")
@@ -51,7 +52,7 @@ die_at_all_places() { # DAEMON-OPTION...
     echo "    XEN9PFSD_CRASH=$XEN9PFSD_CRASH"
     guests_until "${SECONDS_OF_CHANCE:-15}" nothing_is_left
     for place in $(left | cut -d ' ' -f 1); do
-        export XEN9PFSD_CRASH=at:$place:20
+        export XEN9PFSD_CRASH=each:$place:20
         echo "    XEN9PFSD_CRASH=$XEN9PFSD_CRASH"
         guests_until "$guard" died_at "$place"
     done
