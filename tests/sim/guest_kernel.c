@@ -5,7 +5,7 @@
  *
  *	guest_kernel BUS-DIR DOMID two-shares        devices 0 and 1 at the same time
  *	guest_kernel BUS-DIR DOMID again HOW ROUNDS  mount, go by HOW, and come again
- *	guest_kernel BUS-DIR DOMID version           begin sessions anew in rings that stay
+ *	guest_kernel BUS-DIR DOMID version           begin sessions anew in a ring that stays
  *	guest_kernel BUS-DIR DOMID mini-os           the same as a Mini-OS that replaces itself
  *	guest_kernel BUS-DIR DOMID flush             flush in each ring what waits in each ring
  *	guest_kernel BUS-DIR DOMID storm             send events for nothing until SIGTERM
@@ -314,7 +314,7 @@ static int mount_one(struct front_guest *guest, unsigned rings, struct mount *m)
 	return result == 0 ? mount_share(m) : say(result, m->front->error);
 }
 
-/* Reads on their way in all rings, none of which is awaited. */
+/* Reads on their way, none of which is awaited. */
 static int send_reads(struct mount *m, uint32_t fid)
 {
 	int result = 0;
@@ -352,11 +352,12 @@ static int begin_anew(struct mount *m)
 	return result;
 }
 
+/* In one ring: between rings there is no order. */
 static int versions(struct front_guest *guest)
 {
 	static uint64_t block[BLOCK / sizeof(uint64_t)];
 	struct mount m = {.client = NULL};
-	int result = mount_one(guest, 0, &m);
+	int result = mount_one(guest, 1, &m);
 
 	fill(block, 0, 0);
 	if (result == 0)

@@ -88,7 +88,7 @@ guest_does() {
     nothing_left 1
 }
 
-test_a_further_version_in_live_rings_begins_anew() {
+test_a_further_version_in_a_live_ring_begins_anew() {
     guest_does version
 }
 
