@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "xenbus/bus.h"
 
 /* ---- rings as a transport ---- */
 
@@ -117,12 +118,11 @@ int sim_guest_ring_transport(struct front *front, unsigned ring,
 
 /* ---- toolstack ---- */
 
-int sim_guest_open_store(const char *dir, struct store **store, char *err, size_t errlen)
+const char *sim_guest_dir(const struct sim_guest_options *options)
 {
-	char bus[300];
+	const char *dir;
 
-	snprintf(bus, sizeof(bus), "sim:%s", dir);
-	return store_open(bus, store, err, errlen);
+	return options->bus != NULL && bus_is(options->bus, "sim:", &dir) ? dir : NULL;
 }
 
 int sim_guest_attach(struct store *store, const struct toolstack_device *device)
@@ -137,10 +137,22 @@ int sim_guest_attach(struct store *store, const struct toolstack_device *device)
 
 /* ---- guest ---- */
 
+/* A simulated bus is told which domain we are. */
+static int open_domain(const struct sim_guest_options *options, struct guest **domain, char *err,
+		       size_t errlen)
+{
+	char bus[300];
+
+	if (sim_guest_dir(options) == NULL)
+		return guest_open(options->bus, domain, err, errlen);
+	snprintf(bus, sizeof(bus), "%s@%u", options->bus, options->device.domid);
+	return guest_open(bus, domain, err, errlen);
+}
+
 static int prepare_device(struct sim_guest *guest, char *err, size_t errlen)
 {
 	const struct sim_guest_options *options = &guest->options;
-	int result = sim_guest_open_store(options->dir, &guest->store, err, errlen);
+	int result = store_open(options->bus, &guest->store, err, errlen);
 
 	if (result != 0)
 		return result;
@@ -153,7 +165,7 @@ static int prepare_device(struct sim_guest *guest, char *err, size_t errlen)
 		}
 		guest->attached = true;
 	}
-	result = front_guest_open(options->dir, options->device.domid, &guest->domain, err, errlen);
+	result = open_domain(options, &guest->domain, err, errlen);
 	if (result == 0)
 		result = front_open(guest->domain, options->device.devid, options->rings,
 				    options->order, &guest->front, err, errlen);
@@ -234,7 +246,7 @@ void sim_guest_drop(struct sim_guest *guest)
 		return;
 	client_close(guest->client);
 	front_free(guest->front);
-	front_guest_close(guest->domain);
+	guest_close(guest->domain);
 	store_close(guest->store);
 	free(guest);
 }

@@ -15,7 +15,9 @@
 #include "xenbus/toolstack.h"
 
 struct sim_guest_options {
-	const char *dir;    /* of the simulated bus, or NULL: */
+	/* "sim:DIR"; "xen", on real Xen: in the guest itself, or in domain 0 for what is the
+	 * toolstack's; or NULL: */
+	const char *bus;
 	const char *socket; /* "unix:PATH" or "tcp:HOST:PORT" */
 	const char *aname;
 	uint32_t n_uname;
@@ -39,16 +41,16 @@ struct sim_guest_options {
 
 struct sim_guest {
 	struct sim_guest_options options;
-	struct store *store; /* domain 0's; these three NULL at a socket */
-	struct front_guest *domain;
+	struct store *store; /* of `bus`; these three NULL at a socket */
+	struct guest *domain;
 	struct front *front;
 	struct client *client;
 	uint32_t root; /* fid */
 	bool attached; /* by us */
 };
 
-/* Domain 0's store of a simulated bus. */
-int sim_guest_open_store(const char *dir, struct store **store, char *err, size_t errlen);
+/* The directory of a simulated bus; NULL when `bus` is none. */
+const char *sim_guest_dir(const struct sim_guest_options *options);
 
 /* Makes the domain's nodes, if they are missing, and the device's. */
 int sim_guest_attach(struct store *store, const struct toolstack_device *device);

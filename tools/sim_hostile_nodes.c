@@ -69,7 +69,7 @@ static int same_ring(struct hostile *hostile)
 	int result = sim_hostile_prepare(hostile);
 
 	return result != 0 ? result
-			   : change_key(hostile, "ring-ref1", hostile->front->ring[0].page_ref);
+			   : change_key(hostile, "ring-ref1", hostile->front->ring[0].refs[0]);
 }
 
 static int no_keys(struct hostile *hostile)

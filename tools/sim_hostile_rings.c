@@ -418,7 +418,7 @@ static int refs_of_page(struct hostile *hostile)
 	if (result != 0)
 		return result;
 	for (unsigned i = 0; i < 1u << hostile->front->order; i++)
-		page_of(hostile)->ref[i] = hostile->front->ring[0].page_ref;
+		page_of(hostile)->ref[i] = hostile->front->ring[0].refs[0];
 	page_of(hostile)->out_prod = 4096;
 	result = connect_changed(hostile);
 	return result != 0 ? result : notify(hostile);
@@ -451,7 +451,7 @@ static int event_storm(struct hostile *hostile)
 
 static int port_freed(struct hostile *hostile)
 {
-	int result = sim_port_free(hostile->guest->domain->domain, hostile->front->ring[0].port);
+	int result = guest_port_free(hostile->guest->domain, hostile->front->ring[0].port);
 
 	usleep(100000);
 	return result;
@@ -463,8 +463,8 @@ static int vanish(struct hostile *hostile)
 	struct p9_msg msg = sim_hostile_getattr(hostile, SIM_HOSTILE_TAG);
 	int result = sim_hostile_send_msg(hostile, 0, &msg);
 
-	sim_domain_close(hostile->guest->domain->domain);
-	hostile->guest->domain->domain = NULL;
+	guest_close(hostile->guest->domain);
+	hostile->guest->domain = NULL;
 	memset(hostile->front->ring, 0, sizeof(hostile->front->ring));
 	usleep(100000);
 	return result;

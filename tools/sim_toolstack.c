@@ -10,12 +10,13 @@
 
 #include "common/util.h"
 #include "tools/sim_verb.h"
+#include "xenbus/sim.h"
 
 static void bus_ready(void *arg)
 {
 	const struct sim_call *call = arg;
 
-	printf("bus sim:%s is ready\n", call->options->dir);
+	printf("bus %s is ready\n", call->options->bus);
 	fflush(stdout);
 }
 
@@ -26,7 +27,7 @@ static int run_bus(struct sim_call *call)
 
 	if (stop < 0)
 		return sim_fail(call, stop, "signals");
-	if (sim_bus_run(call->options->dir, stop, bus_ready, call, err, sizeof(err)) != 0)
+	if (sim_bus_run(sim_guest_dir(call->options), stop, bus_ready, call, err, sizeof(err)) != 0)
 		return sim_fail(call, 0, "%s", err);
 	return 0;
 }
@@ -86,7 +87,7 @@ static int run_destroy(struct sim_call *call)
 static int run_usage(struct sim_call *call)
 {
 	struct sim_usage usage;
-	int result = sim_usage(call->options->dir, call->options->device.domid, &usage);
+	int result = sim_usage(sim_guest_dir(call->options), call->options->device.domid, &usage);
 
 	if (result < 0)
 		return sim_fail(call, result, "guest %u", call->options->device.domid);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * xen9pfs-sim.c - a Xen host in a directory: runs the simulated bus, plays the toolstack, and
- * plays guests, good and bad, against a daemon that runs with --bus sim:DIR. This file reads the
- * command line; the verbs are in sim_*.c.
+ * plays guests, good and bad, against a daemon that runs with --bus sim:DIR. The same toolstack
+ * works in domain 0 of real Xen, the same guests in its guests. This file reads the command line;
+ * the verbs are in sim_*.c.
  */
 #include <argp.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 
 #include "common/util.h"
 #include "tools/sim_verb.h"
+#include "xenbus/bus.h"
 
 static const struct sim_verb *const tables[] = {
 	sim_toolstack_verbs, sim_files_verbs,	sim_load_verbs,	 sim_day_verbs,
@@ -146,7 +148,7 @@ static int run_with_store(const struct sim_verb *verb, struct sim_call *call)
 	char err[256] = "";
 	int status;
 
-	if (sim_guest_open_store(call->options->dir, &call->store, err, sizeof(err)) != 0)
+	if (store_open(call->options->bus, &call->store, err, sizeof(err)) != 0)
 		return sim_fail(call, 0, "%s", err);
 	status = verb->run(call);
 	store_close(call->store);
@@ -172,8 +174,10 @@ static int run_verb(const struct sim_verb *verb, struct sim_call *call)
 {
 	bool socket_will_do = verb->needs == SIM_NEEDS_GUEST && call->options->socket != NULL;
 
-	if (verb->needs != SIM_NEEDS_NOTHING && call->options->dir == NULL && !socket_will_do)
+	if (verb->needs == SIM_NEEDS_BUS && sim_guest_dir(call->options) == NULL)
 		return sim_fail(call, 0, "needs --bus sim:DIR");
+	if (verb->needs != SIM_NEEDS_NOTHING && call->options->bus == NULL && !socket_will_do)
+		return sim_fail(call, 0, "needs --bus");
 	switch (verb->needs) {
 	case SIM_NEEDS_STORE:
 		return run_with_store(verb, call);
@@ -198,7 +202,7 @@ static const struct sim_verb *find_verb(const char *name)
 /* ---- the command line ---- */
 
 static const struct argp_option options[] = {
-	{"bus", 'b', "sim:DIR", 0, "the simulated bus", 0},
+	{"bus", 'b', "BUS", 0, "the simulated bus, sim:DIR; or xen, in domain 0 or in a guest", 0},
 	{"connect", 'c', "ADDRESS", 0,
 	 "for verbs of a guest: a 9P server at unix:PATH or tcp:HOST:PORT instead of a bus", 0},
 	{"domid", 'd', "N", 0, "the guest (1)", 0},
@@ -238,12 +242,13 @@ static void set_number(struct argp_state *state, const char *text, uint32_t *num
 		*number = (uint32_t)value;
 }
 
-static void set_bus(struct argp_state *state, const char *bus, const char **dir)
+static void set_bus(struct argp_state *state, const char *bus, const char **set)
 {
-	if (strncmp(bus, "sim:", 4) != 0 || bus[4] == '\0')
-		argp_error(state, "--bus \"%s\" is not sim:DIR", bus);
-	else
-		*dir = bus + 4;
+	const char *address;
+
+	if (!bus_is(bus, "xen", &address) && (!bus_is(bus, "sim:", &address) || address[0] == '\0'))
+		argp_error(state, "--bus \"%s\" is neither sim:DIR nor xen", bus);
+	*set = bus;
 }
 
 static void set_kind(struct argp_state *state, const char *kind, const char **set)
@@ -260,7 +265,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'b':
-		set_bus(state, arg, &o->dir);
+		set_bus(state, arg, &o->bus);
 		break;
 	case 'c':
 		o->socket = arg;

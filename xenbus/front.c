@@ -12,67 +12,6 @@
 
 #include "common/util.h"
 
-/* Room for eight rings of the largest order twice over; pages cost nothing until touched. */
-#define GUEST_PAGES 8448
-
-/* ---- guest ---- */
-
-int front_guest_open(const char *dir, uint32_t domid, struct front_guest **opened, char *err,
-		     size_t errlen)
-{
-	struct front_guest *guest = calloc(1, sizeof(*guest));
-	int result = -ENOMEM;
-
-	if (guest == NULL)
-		return result;
-	snprintf(guest->dir, sizeof(guest->dir), "%s", dir);
-	guest->domid = domid;
-	guest->used = calloc(GUEST_PAGES, sizeof(*guest->used));
-	if (guest->used != NULL)
-		result = sim_domain_open(dir, domid, GUEST_PAGES, &guest->domain, err, errlen);
-	if (result != 0) {
-		free(guest->used);
-		free(guest);
-		return result;
-	}
-	*opened = guest;
-	return 0;
-}
-
-void front_guest_close(struct front_guest *guest)
-{
-	if (guest == NULL)
-		return;
-	sim_domain_close(guest->domain);
-	free(guest->used);
-	free(guest);
-}
-
-static uint8_t *page_address(const struct front_guest *guest, size_t page)
-{
-	return (uint8_t *)sim_domain_memory(guest->domain) + page * RING_PAGE_SIZE;
-}
-
-/* The first of `count` neighbouring pages, zeroed; -ENOMEM. */
-static ssize_t take_pages(struct front_guest *guest, size_t count)
-{
-	size_t run = 0;
-
-	for (size_t page = 0; page < GUEST_PAGES; page++) {
-		run = guest->used[page] ? 0 : run + 1;
-		if (run == count) {
-			size_t first = page + 1 - count;
-
-			memset(guest->used + first, true, count);
-			memset(page_address(guest, first), 0, count * RING_PAGE_SIZE);
-			return (ssize_t)first;
-		}
-	}
-	return -ENOMEM;
-}
-
-/* ---- front ---- */
-
 __attribute__((format(printf, 3, 4))) static int fail(struct front *front, int result,
 						      const char *format, ...)
 {
@@ -100,11 +39,10 @@ static int find_backend(struct front *front)
 	return store_watch(front->store, path, "backend");
 }
 
-int front_open(struct front_guest *guest, uint32_t devid, unsigned rings, unsigned order,
+int front_open(struct guest *guest, uint32_t devid, unsigned rings, unsigned order,
 	       struct front **opened, char *err, size_t errlen)
 {
 	struct front *front = calloc(1, sizeof(*front));
-	char bus[sizeof(guest->dir) + 32];
 	int result;
 
 	if (front == NULL)
@@ -112,14 +50,15 @@ int front_open(struct front_guest *guest, uint32_t devid, unsigned rings, unsign
 	front->guest = guest;
 	front->rings = rings;
 	front->order = order;
-	snprintf(bus, sizeof(bus), "sim:%s@%u", guest->dir, guest->domid);
-	snprintf(front->dir, sizeof(front->dir), "/local/domain/%u/device/9pfs/%u", guest->domid,
-		 devid);
-	result = store_open(bus, &front->store, err, errlen);
+	result = store_open(guest_bus(guest), &front->store, err, errlen);
 	if (result == 0) {
+		uint32_t domid = store_domid(front->store);
+
+		snprintf(front->dir, sizeof(front->dir), "/local/domain/%u/device/9pfs/%u", domid,
+			 devid);
 		result = find_backend(front);
 		if (result != 0)
-			snprintf(err, errlen, "guest %u has no device %u: %s", guest->domid, devid,
+			snprintf(err, errlen, "guest %u has no device %u: %s", domid, devid,
 				 strerror(-result));
 	}
 	if (result != 0) {
@@ -196,42 +135,21 @@ int front_read_offer(struct front *front)
 	return 0;
 }
 
-/* Offers the pages of a ring: the interface page and, through it, the data. */
-static int grant_ring(struct front *front, struct front_ring *ring)
-{
-	struct sim_domain *domain = front->guest->domain;
-	unsigned pages = 1u << ring->order;
-	int ref = sim_grant(domain, ring->first, front->backend_id);
-
-	if (ref < 0)
-		return ref;
-	ring->page_ref = (uint32_t)ref;
-	for (unsigned i = 0; i < pages; i++) {
-		ref = sim_grant(domain, ring->first + 1 + i, front->backend_id);
-		if (ref < 0)
-			return ref;
-		ring->refs[i] = ring->page->ref[i] = (uint32_t)ref;
-	}
-	ring->page->order = ring->order;
-	return 0;
-}
-
 static int build_ring(struct front *front, struct front_ring *ring)
 {
 	unsigned pages = 1u << front->order;
-	ssize_t first = take_pages(front->guest, pages + 1);
+	uint8_t *shared = guest_share(front->guest, front->backend_id, 1 + pages, ring->refs);
 	int result;
 
-	if (first < 0)
-		return (int)first;
-	ring->first = (size_t)first;
+	if (shared == NULL)
+		return -errno;
 	ring->order = front->order;
-	ring->page = (struct ring_page *)(void *)page_address(front->guest, ring->first);
-	ring->data = page_address(front->guest, ring->first + 1);
-	result = grant_ring(front, ring);
-	if (result != 0)
-		return result;
-	result = sim_port_alloc(front->guest->domain, front->backend_id);
+	ring->page = (struct ring_page *)(void *)shared;
+	ring->data = shared + RING_PAGE_SIZE;
+	for (unsigned i = 0; i < pages; i++)
+		ring->page->ref[i] = ring->refs[1 + i];
+	ring->page->order = ring->order;
+	result = guest_port_alloc(front->guest, front->backend_id);
 	if (result < 0)
 		return result;
 	ring->port = (uint32_t)result;
@@ -251,25 +169,13 @@ int front_build(struct front *front)
 	return 0;
 }
 
-/* Ends the grant of a page that belongs to us again, or leaves it alone for ever. */
-static unsigned end_grant(struct front_guest *guest, uint32_t ref, size_t page)
+static unsigned teardown_ring(struct guest *guest, struct front_ring *ring)
 {
-	if (ref != 0 && sim_ungrant(guest->domain, ref) == -EBUSY)
-		return 1;
-	guest->used[page] = false;
-	return 0;
-}
-
-static unsigned teardown_ring(struct front_guest *guest, struct front_ring *ring)
-{
-	unsigned pages = 1u << ring->order;
-	unsigned kept = 0;
+	unsigned kept;
 
 	if (ring->port != 0)
-		sim_port_free(guest->domain, ring->port);
-	for (unsigned i = 0; i < pages; i++)
-		kept += end_grant(guest, ring->refs[i], ring->first + 1 + i);
-	kept += end_grant(guest, ring->page_ref, ring->first);
+		guest_port_free(guest, ring->port);
+	kept = guest_unshare(guest, ring->page, 1 + (1u << ring->order), ring->refs);
 	memset(ring, 0, sizeof(*ring));
 	return kept;
 }
@@ -298,7 +204,7 @@ static int write_keys(struct store *store, store_txn txn, void *arg)
 		char key[32];
 
 		snprintf(key, sizeof(key), "ring-ref%u", i);
-		result = nodes_write(store, txn, front->dir, key, "%u", front->ring[i].page_ref);
+		result = nodes_write(store, txn, front->dir, key, "%u", front->ring[i].refs[0]);
 		if (result != 0)
 			break;
 		snprintf(key, sizeof(key), "event-channel-%u", i);
@@ -413,7 +319,7 @@ int front_reset(struct front *front)
 
 int front_notify(struct front *front, unsigned ring)
 {
-	return sim_port_notify(front->guest->domain, front->ring[ring].port);
+	return guest_port_notify(front->guest, front->ring[ring].port);
 }
 
 int front_send(struct front *front, unsigned ring, const void *msg, size_t size)
@@ -479,9 +385,8 @@ ssize_t front_recv(struct front *front, void *buf, size_t size)
 unsigned front_pollfds(const struct front *front, struct pollfd *fds, unsigned room)
 {
 	for (unsigned i = 0; i < front->rings && i < room; i++)
-		fds[i] = (struct pollfd){
-			.fd = sim_port_fd(front->guest->domain, front->ring[i].port),
-			.events = POLLIN};
+		fds[i] = (struct pollfd){.fd = guest_port_fd(front->guest, front->ring[i].port),
+					 .events = POLLIN};
 	if (front->rings < room)
 		fds[front->rings] = (struct pollfd){.fd = store_fd(front->store), .events = POLLIN};
 	return front->rings + 1;
@@ -490,7 +395,7 @@ unsigned front_pollfds(const struct front *front, struct pollfd *fds, unsigned r
 static void take_events(struct front *front, unsigned index)
 {
 	struct front_ring *ring = &front->ring[index];
-	uint64_t events = sim_port_take(front->guest->domain, ring->port);
+	uint64_t events = guest_port_take(front->guest, ring->port);
 
 	ring->events += events;
 	if (events > 0)
@@ -499,7 +404,7 @@ static void take_events(struct front *front, unsigned index)
 
 int front_wait_ring(struct front *front, unsigned ring, int timeout_ms)
 {
-	struct pollfd fd = {.fd = sim_port_fd(front->guest->domain, front->ring[ring].port),
+	struct pollfd fd = {.fd = guest_port_fd(front->guest, front->ring[ring].port),
 			    .events = POLLIN};
 	int result = poll(&fd, 1, timeout_ms);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * front.h - the guest's half of a device on the simulated bus, step by step as Linux does it
- * (net/9p/trans_xen.c of 6.3 and later): rings in the memory of a simulated domain, grants,
- * event channels, the handshake in the store, events.
+ * front.h - the guest's half of a device, step by step as Linux does it (net/9p/trans_xen.c of 6.3
+ * and later): rings in pages of the guest's, grants, event channels, the handshake in the store,
+ * events. On the simulated bus, or in a guest of real Xen (guest.h).
  *
  * For tests and tools. front_connect() is the whole handshake; the steps it is made of, and all
  * that a guest has in its hands, are open as well, so that a test can go wrong anywhere. Results
@@ -18,9 +18,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "xenbus/guest.h"
 #include "xenbus/nodes.h"
 #include "xenbus/ring.h"
-#include "xenbus/sim.h"
 #include "xenbus/store.h"
 
 #define FRONT_RINGS_MAX 8
@@ -29,40 +29,22 @@
 
 #define FRONT_TIMEOUT 20000 /* ms, for each step of the backend */
 
-/* ---- a guest: a domain and who uses which of its pages ---- */
-
-struct front_guest {
-	char dir[256]; /* of the bus */
-	uint32_t domid;
-	struct sim_domain *domain;
-	bool *used; /* by page */
-};
-
-/* An open guest for front_guest_close(), or -errno and a text. */
-int front_guest_open(const char *dir, uint32_t domid, struct front_guest **guest, char *err,
-		     size_t errlen);
-
-/* The domain dies. After its fronts; takes NULL. */
-void front_guest_close(struct front_guest *guest);
-
-/* ---- a device ---- */
-
 struct front_ring {
 	struct ring ring;
 	struct ring_saved saved;
 	struct ring_page *page;
 	uint8_t *data;
-	size_t first; /* page number of `page`; the data follow */
 	unsigned order;
-	uint32_t page_ref;
-	uint32_t refs[1u << RING_ORDER_MAX]; /* as in `page`, which others write */
-	uint32_t port;			     /* 0: none */
-	bool running;			     /* an event came, replies are being taken */
-	uint64_t events;		     /* taken, ever */
+	/* Of `page`, then of the data, which follow it. Those are in `page`, too, which others
+	 * write. */
+	uint32_t refs[1 + (1u << RING_ORDER_MAX)];
+	uint32_t port;	 /* 0: none */
+	bool running;	 /* an event came, replies are being taken */
+	uint64_t events; /* taken, ever */
 };
 
 struct front {
-	struct front_guest *guest; /* borrowed */
+	struct guest *guest; /* borrowed */
 	struct store *store;
 	char dir[STORE_PATH_MAX]; /* ours, and the backend's */
 	char backend[STORE_PATH_MAX];
@@ -76,7 +58,7 @@ struct front {
 
 /* Device `devid` of the guest. `rings`, `order`: 0 for what Linux does; else exactly so many,
  * and an order of at most that. Nothing is written yet. */
-int front_open(struct front_guest *guest, uint32_t devid, unsigned rings, unsigned order,
+int front_open(struct guest *guest, uint32_t devid, unsigned rings, unsigned order,
 	       struct front **front, char *err, size_t errlen);
 
 /* Frees all, says nothing to anybody. Takes NULL. */
@@ -93,8 +75,7 @@ int front_write_keys(struct front *front);
 int front_set_state(struct front *front, enum xenbus_state state);
 int front_await(struct front *front, unsigned states, int timeout_ms);
 
-/* Ports, grants and pages are given back. Pages that the backend still has mapped are never used
- * again; returns how many. */
+/* Ports, grants and pages are given back; returns what guest_unshare() does. */
 unsigned front_teardown(struct front *front);
 
 /* Ends: guest shutdown (5, wait for 5, tear down, 6); rmmod (tear down, 6); what a new kernel

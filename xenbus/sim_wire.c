@@ -64,13 +64,21 @@ static uint32_t cut_domid(char *dir)
 	return domid <= SIM_DOMID_MAX ? (uint32_t)domid : UINT32_MAX;
 }
 
+char *sim_wire_dir(const char *address, uint32_t *domid)
+{
+	char *dir = strdup(address);
+
+	if (dir != NULL)
+		*domid = cut_domid(dir);
+	return dir;
+}
+
 int sim_wire_open(const char *address, uint32_t *domid, char *err, size_t errlen)
 {
-	_cleanup_free_ char *dir = strdup(address);
+	_cleanup_free_ char *dir = sim_wire_dir(address, domid);
 
 	if (dir == NULL)
 		return -ENOMEM;
-	*domid = cut_domid(dir);
 	if (dir[0] == '\0') {
 		snprintf(err, errlen, "bus \"sim\": which directory? Write sim:DIR[@DOMID]");
 		return -EINVAL;

@@ -80,7 +80,10 @@ struct sim_call {
 /* Connects to the bus in `dir` as `domid`; the socket, or -errno with a text. */
 int sim_wire_connect(const char *dir, uint32_t domid, char *err, size_t errlen);
 
-/* The same for the address "DIR[@DOMID]" of a bus name. */
+/* DIR, for free(), and DOMID of the address "DIR[@DOMID]" of a bus name; NULL: no memory. */
+char *sim_wire_dir(const char *address, uint32_t *domid);
+
+/* Connects to such an address. */
 int sim_wire_open(const char *address, uint32_t *domid, char *err, size_t errlen);
 
 /* Sends and waits. The reply's result, -EMSGSIZE when `room` is too small (nothing else is lost),

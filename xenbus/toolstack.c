@@ -64,13 +64,13 @@ struct domain {
 static int write_domain(struct store *store, store_txn txn, void *arg)
 {
 	const struct domain *domain = arg;
-	char home[STORE_PATH_MAX], device[STORE_PATH_MAX];
+	char home[STORE_PATH_MAX], device[STORE_PATH_MAX], name[64];
 	int result;
 
 	snprintf(home, sizeof(home), "/local/domain/%u", domain->domid);
 	nodes_path(device, home, "device");
 	result = make_parent(store, txn, home, domain->domid);
-	if (result == 0)
+	if (result == 0 && nodes_read(store, home, "name", name, sizeof(name)) == -ENOENT)
 		result = nodes_write(store, txn, home, "name", "%s", domain->name);
 	if (result == 0)
 		result = nodes_write(store, txn, home, "domid", "%u", domain->domid);

@@ -25,7 +25,8 @@ struct toolstack_device {
 	uint32_t max_space, max_files, max_open_files, auto_delete; /* kind xen_9pfs only */
 };
 
-/* The home of a domain, which it can read and whose "device" directories it gets. */
+/* The home of a domain, which it can read and whose "device" directories it gets. What is there
+ * stays, so a domain that xl made is none the worse for it. */
 int toolstack_add_domain(struct store *store, uint32_t domid, const char *name);
 int toolstack_remove_domain(struct store *store, uint32_t domid);
 

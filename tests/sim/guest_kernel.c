@@ -151,7 +151,7 @@ static int work_on_both(struct mount mounts[2])
 	return result == 0 ? 0 : say(result, "working on two shares");
 }
 
-static int two_shares(struct front_guest *guest)
+static int two_shares(struct guest *guest)
 {
 	struct mount mounts[2] = {{.front = NULL}};
 	char err[256];
@@ -272,7 +272,7 @@ static int run_rounds(struct mount *m, const struct leaving *how, unsigned round
 	return result;
 }
 
-static int again(struct front_guest *guest, const char *how, unsigned rounds)
+static int again(struct guest *guest, const char *how, unsigned rounds)
 {
 	struct mount m = {.client = NULL};
 	char err[256];
@@ -517,9 +517,11 @@ static int storm(struct front_guest *guest)
 static int remove_node(const char *dir, const char *path)
 {
 	struct store *store;
-	char err[256];
-	int result = sim_guest_open_store(dir, &store, err, sizeof(err));
+	char bus[300], err[256];
+	int result;
 
+	snprintf(bus, sizeof(bus), "sim:%s", dir);
+	result = store_open(bus, &store, err, sizeof(err));
 	if (result != 0)
 		return say(result, err);
 	result = store_remove(store, 0, path);
@@ -529,11 +531,13 @@ static int remove_node(const char *dir, const char *path)
 
 static int as_guest(int argc, char **argv)
 {
-	struct front_guest *guest;
+	struct guest *guest;
 	char err[256];
-	int result = front_guest_open(argv[1], (uint32_t)strtoul(argv[2], NULL, 10), &guest, err,
-				      sizeof(err));
+	char bus[300];
+	int result;
 
+	snprintf(bus, sizeof(bus), "sim:%s@%s", argv[1], argv[2]);
+	result = guest_open(bus, &guest, err, sizeof(err));
 	if (result != 0)
 		return say(result, err);
 	if (argc == 4 && strcmp(argv[3], "two-shares") == 0)
@@ -550,7 +554,7 @@ static int as_guest(int argc, char **argv)
 		result = again(guest, argv[4], (unsigned)strtoul(argv[5], NULL, 10));
 	else
 		result = say(-EINVAL, "what verb?");
-	front_guest_close(guest);
+	guest_close(guest);
 	return result;
 }
 
