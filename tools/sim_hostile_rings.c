@@ -398,6 +398,44 @@ static int refs_garbage(struct hostile *hostile)
 	return with_refs(hostile, 0xfffffff0u);
 }
 
+/* A domain that is neither the guest nor its backend. */
+static uint32_t another_domain(const struct hostile *hostile)
+{
+	return hostile->front->backend_id + 1000;
+}
+
+static int refs_for_another(struct hostile *hostile)
+{
+	unsigned pages = 1u << hostile->front->order;
+	uint32_t refs[1u << RING_ORDER_MAX];
+	int result = sim_hostile_prepare(hostile);
+
+	if (result != 0)
+		return result;
+	if (guest_share(hostile->guest->domain, another_domain(hostile), pages, refs) == NULL)
+		return -errno;
+	for (unsigned i = 0; i < pages; i++)
+		page_of(hostile)->ref[i] = refs[i];
+	return connect_changed(hostile);
+}
+
+static int port_for_another(struct hostile *hostile)
+{
+	struct guest *domain = hostile->guest->domain;
+	struct front_ring *ring = &hostile->front->ring[0];
+	int result = front_build(hostile->front);
+
+	if (result != 0)
+		return result;
+	guest_port_free(domain, ring->port);
+	result = guest_port_alloc(domain, another_domain(hostile));
+	if (result < 0)
+		return result;
+	ring->port = (uint32_t)result;
+	result = front_write_keys(hostile->front);
+	return result != 0 ? result : connect_changed(hostile);
+}
+
 /* All pages of the data are one page, which is the guest's own business. */
 static int refs_equal(struct hostile *hostile)
 {
@@ -512,6 +550,10 @@ const struct misbehaviour sim_hostile_rings[] = {
 	{"refs-0", "data pages with grant 0", SIM_CLOSES, WAITING, refs_0, NULL, NULL},
 	{"refs-garbage", "data pages with grants that do not exist", SIM_CLOSES, WAITING,
 	 refs_garbage, NULL, NULL},
+	{"refs-for-another", "data pages that are granted to another domain", SIM_CLOSES, WAITING,
+	 refs_for_another, NULL, NULL},
+	{"port-for-another", "an event channel for another domain", SIM_CLOSES, WAITING,
+	 port_for_another, NULL, NULL},
 	{"refs-equal", "all data pages are one page", SIM_ANY, WAITING, refs_equal, NULL, NULL},
 	{"refs-of-page", "all data pages are the interface page", SIM_ANY, WAITING, refs_of_page,
 	 NULL, NULL},
