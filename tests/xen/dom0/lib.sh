@@ -245,21 +245,24 @@ start_driver_domain() {
     backend_domain=$domid
     xs wait 60 "/local/domain/$backend_domain/data/lab" ready || die "the driver domain does not get ready"
 }
-# in_driver_domain COMMAND...: by its shell; what it prints and its exit status become ours.
-in_driver_domain() {
-    local d=/local/domain/$backend_domain/data
+in_driver_domain() { in_guest "$backend_domain" "$@"; }
+stop_driver_domain() {
+    in_driver_domain stop
+    finished "$backend_domain" 60
+    backend_domain=''
+}
+# in_guest DOMID COMMAND...: by the shell of a guest that obeys (guest/lib.sh); what it prints and its
+# exit status become ours. "stop": the guest goes on with what comes behind.
+in_guest() {
+    local d=/local/domain/$1/data
+    shift
     xs wait 600 "$d/idle" yes || return 99
     xenstore-write "$d/order" "$*"
     xenstore-rm "$d/idle"
     [ "$*" != stop ] || return 0
     xs wait 600 "$d/idle" yes || return 99
-    xenstore-read "$d/output"
+    xenstore-read -R "$d/output"
     return "$(xenstore-read "$d/status")"
-}
-stop_driver_domain() {
-    in_driver_domain stop
-    finished "$backend_domain" 60
-    backend_domain=''
 }
 
 # ---------------------------------------------------- guest/work.sh's host side

@@ -1,8 +1,6 @@
 # shellcheck shell=dash
 # driver.sh - main script of a driver domain: mounts the disk it was given, runs
-# the daemon on it, and says so in its data/lab. Then it does what dom0 orders: a
-# command line in data/order, whose turn it is when data/idle is removed; "stop"
-# ends it.
+# the daemon on it, and says so in its data/lab. Then it does what dom0 orders.
 # shellcheck source=lib.sh
 . /lab/lib.sh
 load driver
@@ -24,14 +22,7 @@ processes() {
 }
 idle=$(processes)
 xenstore-write data/lab ready
-while :; do
-    xenstore-write data/idle yes
-    xs wait 86400 data/idle
-    order=$(xenstore-read data/order)
-    [ "$order" != stop ] || break
-    sh -c "$order" > /tmp/output 2>&1
-    xenstore-write data/status $? data/output "$(tail -c 2000 /tmp/output)"
-done
+obey
 t alive kill -0 $daemon
 eq share-processes "$(processes)" "$idle"
 kill -INT $daemon

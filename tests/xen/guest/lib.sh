@@ -42,4 +42,16 @@ mount_share() {
     t "mount $1" mount -t 9p -o "trans=xen,version=9p2000.L,msize=131072,cache=${3:-mmap}" "$1" "$2"
     grep -q " $2 9p " /proc/mounts || finish
 }
+# obey: does what dom0 orders (in_guest): a command line in data/order, whose turn it is when data/idle
+# is removed; "stop" ends it.
+obey() {
+    while :; do
+        xenstore-write data/idle yes
+        xs wait 86400 data/idle
+        order=$(xenstore-read -R data/order)
+        [ "$order" != stop ] || return 0
+        sh -c "$order" > /tmp/output 2>&1
+        xenstore-write data/status $? data/output "$(tail -c 2000 /tmp/output)"
+    done
+}
 forget() { sync; echo 3 > /proc/sys/vm/drop_caches; }       # the guest's caches
