@@ -303,7 +303,7 @@ static int expect(int result, int expected, const char *what)
 	return -EPROTO;
 }
 
-static int mount_one(struct front_guest *guest, unsigned rings, struct mount *m)
+static int mount_one(struct guest *guest, unsigned rings, struct mount *m)
 {
 	char err[256];
 	int result = front_open(guest, 0, rings, 0, &m->front, err, sizeof(err));
@@ -353,7 +353,7 @@ static int begin_anew(struct mount *m)
 }
 
 /* In one ring: between rings there is no order. */
-static int versions(struct front_guest *guest)
+static int versions(struct guest *guest)
 {
 	static uint64_t block[BLOCK / sizeof(uint64_t)];
 	struct mount m = {.client = NULL};
@@ -374,7 +374,7 @@ static int versions(struct front_guest *guest)
 }
 
 /* What xenstore-stubdom does: it attaches once, and after its kexec goes on with that fid. */
-static int mini_os(struct front_guest *guest)
+static int mini_os(struct guest *guest)
 {
 	struct p9_msg attach = {.type = P9_Tattach,
 				.Tattach = {.newfid = 0,
@@ -459,7 +459,7 @@ static int flush_each(struct mount *m)
 	return result;
 }
 
-static int flushes(struct front_guest *guest)
+static int flushes(struct guest *guest)
 {
 	struct mount m = {.client = NULL};
 	int result = mount_one(guest, 0, &m);
@@ -498,7 +498,7 @@ static int send_events(struct mount *m)
 	return result == 0 ? client_getattr(m->client, m->root, P9_GETATTR_BASIC, &attr) : result;
 }
 
-static int storm(struct front_guest *guest)
+static int storm(struct guest *guest)
 {
 	struct mount m = {.client = NULL};
 	int result = mount_one(guest, 0, &m);
