@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * rings.pml - indices, events and masks between a guest and the worker that serves its rings
- * (xenbus/ring.c, xen9pfsd/device.c), when nobody dies and the session is
+ * (xenbus/ring.c, xen9pfsd/device_lane.c, device_events.c), when nobody dies and the session is
  * never full; what deaths do is in requests.pml. For the model checker Spin; tests/spin/run.sh runs it.
  *
  * Who is there. A guest with two rings: for each a reader, which looks for replies after an event
