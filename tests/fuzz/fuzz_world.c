@@ -297,7 +297,8 @@ static void expect(struct fuzz_world *w, const uint8_t *bytes, uint32_t size)
 		e->oldtag = (uint16_t)(bytes[7] | bytes[8] << 8);
 	/* From the front, and with room for all that there is. */
 	if (bytes[4] == P9_Treaddir && size >= 23)
-		e->oldtag = bytes[11] == 0 && bytes[12] == 0 && (bytes[20] >= 0x10 || bytes[22]);
+		e->oldtag = memcmp(bytes + 11, "\0\0\0\0\0\0\0", 8) == 0 &&
+			    (bytes[20] >= 0x10 || bytes[22]);
 }
 
 static void hear(struct fuzz_world *w, const uint8_t *bytes, uint32_t size)
