@@ -830,6 +830,12 @@ static ssize_t read_of_half_cached(struct fs *fs, struct fs_file file, void *buf
 	return own_ops->read(fs, file, buf, size, offset, nowait);
 }
 
+static bool always_copies(struct fs *fs, struct fs_file file)
+{
+	(void)fs, (void)file;
+	return true;
+}
+
 /* The half that has been read in place is read again: the place is another's by then. */
 static void read_whose_second_half_would_sleep_is_made_elsewhere(void)
 {
@@ -838,11 +844,14 @@ static void read_whose_second_half_would_sleep_is_made_elsewhere(void)
 	struct req *req;
 
 	ops.read = read_of_half_cached;
+	ops.copies = always_copies;
 	replace_ops(s, &ops);
+	does(s, walk(0, 2, "f"));
+	does(s, T(lopen, .fid = 2));
 	s->lane.place = stage_place;
 	s->lane.give_back = stage_give_back;
 	given_back = 0;
-	submit(s, 1, T(read, .fid = 1, .count = 7));
+	submit(s, 1, T(read, .fid = 2, .count = 7));
 	req = STAILQ_FIRST(&s->ready);
 	req_prepare_here(req);
 	CU_ASSERT_FALSE(req_ask_here(req));
@@ -928,6 +937,25 @@ static void errors_on_the_way_are_told(void)
 	driver_error = -ENXIO;
 	does(s, T(wstat, .fid = 0, .stat = nothing));
 	restore_ops(s);
+	stage_close(s);
+}
+
+static int refuse_all(struct fs *fs, struct fs_cred cred)
+{
+	(void)fs, (void)cred;
+	return -EPERM;
+}
+
+static void user_who_is_not_served_is_told(void)
+{
+	struct stage *s = stage_open();
+	struct fs_ops ops = *s->fs->ops;
+
+	ops.act_as = refuse_all;
+	replace_ops(s, &ops);
+	fails(s, EPERM, T(getattr, .fid = 0));
+	restore_ops(s);
+	does(s, T(getattr, .fid = 0));
 	stage_close(s);
 }
 
@@ -1310,6 +1338,7 @@ static const struct test tests[] = {
 	{"created_directory_that_somebody_replaces_is_ESTALE",
 	 created_directory_that_somebody_replaces_is_ESTALE},
 	{"errors_on_the_way_are_told", errors_on_the_way_are_told},
+	{"user_who_is_not_served_is_told", user_who_is_not_served_is_told},
 	{"long_listing_has_each_entry_once", long_listing_has_each_entry_once},
 	{"lock_whose_owner_goes_while_it_is_asked_for_is_nobodys",
 	 lock_whose_owner_goes_while_it_is_asked_for_is_nobodys},
