@@ -353,6 +353,18 @@ static void forget(struct supervisor *s, struct backend *b)
 	backend_destroy(b);
 }
 
+/* What the store has told since it was over is of another device of that name. */
+static void bury(struct supervisor *s, struct backend *b)
+{
+	const char *kind = b->kind;
+	uint32_t domid = b->domid, devid = b->devid;
+	bool changed = b->dirty;
+
+	forget(s, b);
+	if (changed)
+		take_up(s, kind, domid, devid);
+}
+
 static void update_all(struct supervisor *s)
 {
 	struct backend *b, *next;
@@ -364,10 +376,10 @@ static void update_all(struct supervisor *s)
 		next = TAILQ_NEXT(b, link);
 		if (deadline != 0 && now >= deadline)
 			backend_timeout(b, now);
-		if (b->dirty)
+		if (b->dirty && !b->over)
 			backend_update(b, now);
 		if (b->over)
-			forget(s, b);
+			bury(s, b);
 	}
 }
 

@@ -151,6 +151,23 @@ test_device_created_anew_after_closing_is_the_new_one() {
     recreate guest_has_closed
 }
 
+# Its directory goes, its process ends, and there it is again: at any moment of that.
+test_device_created_anew_while_the_old_one_goes_is_taken_up() {
+    local i
+    [ -x "$kernel" ] || skip "$kernel is not built"
+    daemon_start
+    for ((i = 0; i < 40; i++)); do
+        sim --path "$share" attach --wait || fail "device $i is not taken up"
+        hold guest.out
+        kill_hard "$pid"
+        kernel 0 remove "$(back_dir 1)"
+        sleep "0.$(printf '%03d' $((i * 3)))"
+    done
+    sim --path "$share" attach --wait || fail "the last device is not taken up"
+    sim detach >/dev/null
+    nothing_left 1
+}
+
 test_domid_is_used_again_fifty_times() {
     daemon_start
     for ((i = 0; i < 50; i++)); do
