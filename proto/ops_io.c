@@ -203,20 +203,21 @@ int do_write(struct req *req)
 	return 0;
 }
 
-/* The same without a copy. Of two pieces there is no note: begun anew, they are written to the same
- * place. */
+/* The same without a copy; behind the data there may be bytes that mean nothing. Of two pieces
+ * there is no note: begun anew, they are written to the same place. */
 static int write_kept(struct req *req)
 {
 	const struct p9_Twrite *t = &req->t.Twrite;
-	const struct iovec *kept = req->kept;
-	struct fs_intent *intent = kept[1].iov_len == 0 ? req->intent : NULL;
+	const size_t all = t->data.len, room = req->kept[0].iov_len;
+	const size_t first = all < room ? all : room;
+	struct fs_intent *intent = first == all ? req->intent : NULL;
 	struct fs *fs = req->session->fs;
 	ssize_t more = 0, done;
 
-	done = fs_write(fs, req->file, kept[0].iov_base, kept[0].iov_len, t->offset, intent);
-	if (done == (ssize_t)kept[0].iov_len && kept[1].iov_len > 0)
-		more = fs_write(fs, req->file, kept[1].iov_base, kept[1].iov_len,
-				t->offset + (uint64_t)done, NULL);
+	done = fs_write(fs, req->file, req->kept[0].iov_base, first, t->offset, intent);
+	if (done == (ssize_t)first && first < all)
+		more = fs_write(fs, req->file, req->kept[1].iov_base, all - first,
+				t->offset + first, NULL);
 	return (int)(more < 0 ? done : done + more);
 }
 
