@@ -4,8 +4,8 @@
  *
  *	lane ──► session_receive() ──► check ──► executor.run ──► req_ask() ──► req_reply()
  *	                                 │ (no driver needed, or refused)            │
- *	                                 ▼                                           │
- *executor.answered lane ◄── encode ◄── commit ◄── session_finish() ◄────────────────────────────┘
+ *	                                 ▼                                           ▼
+ *	lane ◄── encode ◄── commit ◄── session_finish() ◄─────────────── executor.answered
  *
  * An ask that is made at once by who has the loop (req_ask_here()) goes straight on to
  * session_finish(), and a read may then put its data where the reply is sent from.
@@ -136,8 +136,8 @@ void req_cancel(struct req *req);
 void req_reply(struct req *req, int result);
 
 /* A message of which the lane kept all but REQ_KEPT_FROM bytes comes into memory after all: its
- * data is needed for longer, or by somebody who cannot use it where it is. Loop. */
-#define REQ_KEPT_FROM P9_WRITE_HEADER
+ * data is needed for longer, or by somebody who cannot use it where it is. Not if nobody wants it
+ * any more: then the lane may be gone. Loop. */
 void req_fetch(struct req *req);
 
 /* Counts `size` bytes of a reply to come against the session's limit. For check. */

@@ -63,7 +63,8 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 	if (slot->state == SLOT_FREE)
 		return true;
 	if (slot->state >= SLOT_STATES || slot->lane >= lanes || slot->in_size < P9_HEADER_SIZE ||
-	    slot->in_size > P9_MSIZE_MAX || slot->out_size > P9_MSIZE_MAX)
+	    slot->in_size > P9_MSIZE_MAX || slot->out_size > P9_MSIZE_MAX ||
+	    (slot->kept && slot->in_size < REQ_KEPT_FROM))
 		return false;
 	if (!has_fids(slot))
 		return true;

@@ -38,6 +38,9 @@
 
 /* ---- requests ---- */
 
+/* Of a message that stays in its ring so much is here: all but a write's data. */
+#define REQ_KEPT_FROM P9_WRITE_HEADER
+
 enum slot_state {
 	SLOT_FREE,
 	SLOT_TAKING,  /* the message is here; its ring may not know yet (`at`: where it began) */

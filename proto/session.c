@@ -249,7 +249,7 @@ static void release_kept(struct req *req)
 
 void req_fetch(struct req *req)
 {
-	if (req->kept[0].iov_base == NULL)
+	if (req->kept[0].iov_base == NULL || req_flushed(req))
 		return;
 	req->lane->fetch(req->lane, req->in, req->in_size, req->slot->at);
 	CRASH_POINT();

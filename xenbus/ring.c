@@ -214,7 +214,7 @@ void ring_keep(struct ring *ring, uint32_t size)
 
 bool ring_fetch(const struct ring *ring, uint32_t at, uint32_t first, uint32_t size, void *buf)
 {
-	if (size > ring->half)
+	if (size > ring->half || size < first)
 		return false;
 	copy_out(ring, at + first, (uint8_t *)buf + first, size - first);
 	return true;

@@ -21,9 +21,9 @@
  *         3. ring_advance()
  *     The successor calls ring_retake() for a record that says so: it does step 3 if it is missing.
  *     Before step 2 nothing has happened, and the message is still in the ring.
- *     (or 1. the first bytes are copied, 2. the record says so, too, 3. ring_keep(), 4. what has
- * the rest's bytes in it is done, 5. the record says "nothing is kept", 6. ring_release(). The
- *     successor copies the rest if the record does not say that.)
+ *     (or 1. the first bytes are copied, 2. the record says so, too, 3. ring_keep(), 4. the rest is
+ *     used or copied, 5. the record says "nothing is kept", 6. ring_release(). The successor copies
+ *     the rest if the record does not say that.)
  *   put:  1. the record says "being put", with `at` = own->prod
  *         2. ring_put()
  *         3. the record says "done"
@@ -139,7 +139,7 @@ void ring_rest(const struct ring *ring, const struct ring_message *msg, uint32_t
 void ring_keep(struct ring *ring, uint32_t size);
 
 /* The bytes from `first` to `size` of the kept message that began at `at`, to where they belong in
- * `buf`. False: it is larger than any message. */
+ * `buf`. False: no message has that size. */
 bool ring_fetch(const struct ring *ring, uint32_t at, uint32_t first, uint32_t size, void *buf);
 
 /* Hands back the space of all that was taken. */

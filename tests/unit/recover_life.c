@@ -174,7 +174,8 @@ static bool lane_fetch(struct lane *lane, uint8_t *in, uint32_t size, uint32_t a
 {
 	struct world_lane *w = container_of(lane, struct life_lane, lane)->world;
 
-	if (size < REQ_KEPT_FROM || at > LANE_BYTES || size > LANE_BYTES - at)
+	CHECK(size >= REQ_KEPT_FROM);
+	if (at > LANE_BYTES || size > LANE_BYTES - at)
 		return false;
 	memcpy(in + REQ_KEPT_FROM, w->in + at + REQ_KEPT_FROM, size - REQ_KEPT_FROM);
 	return true;

@@ -764,6 +764,7 @@ static void a_message_is_kept_where_it_stands(void)
 	CU_ASSERT_TRUE(ring_fetch(&bench.back, HALF - 100, 0, sizeof(message), message));
 	CU_ASSERT_EQUAL(memcmp(rest[1].iov_base, message + 100, 200), 0);
 	CU_ASSERT_FALSE(ring_fetch(&bench.back, 0, 0, HALF + 1, message));
+	CU_ASSERT_FALSE(ring_fetch(&bench.back, 0, FIRST, FIRST - 1, message));
 	ring_release(&bench.back);
 	CU_ASSERT_EQUAL(bench.page->out_cons, HALF - 100 + 350);
 	bench_close(&bench);

@@ -1128,24 +1128,31 @@ static void reads_are_placed_where_the_storage_copies(void)
 	}
 }
 
-/* Of its message the lane copies the beginning. */
-static void submit_kept(struct stage *s, uint32_t fid, const char *text)
+/* Of its message the lane copies the beginning; the rest stands in two pieces, `first` bytes of it
+ * in the first. `behind`: so many bytes more than the message's fields. */
+static void submit_kept_as(struct stage *s, uint32_t fid, const char *text, uint32_t first,
+			   uint32_t behind)
 {
 	struct p9_msg msg = T(write, .fid = fid, .data = {.bytes = text, .len = 20});
-	const uint32_t half = 10;
 	struct iovec rest[2];
 	struct req *req;
-	int size;
+	uint32_t size;
 
 	msg.tag = 1;
-	size = p9_encode(&msg, P9_L, loan.memory, sizeof(loan.memory));
-	CU_ASSERT_EQUAL_FATAL(size, REQ_KEPT_FROM + 20);
-	req = session_request(s->session, &s->lane, (uint32_t)size);
+	size = (uint32_t)p9_encode(&msg, P9_L, loan.memory, sizeof(loan.memory)) + behind;
+	CU_ASSERT_EQUAL_FATAL(size, REQ_KEPT_FROM + 20 + behind);
+	loan.memory[0] = (uint8_t)size;
+	req = session_request(s->session, &s->lane, size);
 	memcpy(req->in, loan.memory, REQ_KEPT_FROM);
-	rest[0] = (struct iovec){loan.memory + REQ_KEPT_FROM, half};
-	rest[1] = (struct iovec){loan.memory + REQ_KEPT_FROM + half, 20 - half};
+	rest[0] = (struct iovec){loan.memory + REQ_KEPT_FROM, first};
+	rest[1] = (struct iovec){loan.memory + REQ_KEPT_FROM + first, 20 + behind - first};
 	session_keeping(req, 0, rest);
 	session_receive(req);
+}
+
+static void submit_kept(struct stage *s, uint32_t fid, const char *text)
+{
+	submit_kept_as(s, fid, text, 10, 0);
 }
 
 static void check_content(struct stage *s, const char *text)
@@ -1166,6 +1173,23 @@ static void write_is_made_from_where_its_data_stands(void)
 	CU_ASSERT_EQUAL(loan.released, 1);
 	CU_ASSERT_EQUAL(loan.fetched, 0);
 	check_content(s, "twenty bytes of data");
+	loan_close(s);
+}
+
+static void bytes_behind_a_kept_write_are_not_written(void)
+{
+	const uint32_t firsts[] = {10, 20, 25, 30};
+	struct stage *s = loan_open(true);
+
+	for (size_t i = 0; i < countof(firsts); i++) {
+		submit_kept_as(s, 2, "twenty bytes of data", firsts[i], 10);
+		ask_here(s);
+		CU_ASSERT_EQUAL(last(s)->Rwrite.count, 20);
+		does(s, T(getattr, .fid = 2, .request_mask = P9_GETATTR_BASIC));
+		CU_ASSERT_EQUAL(last(s)->Rgetattr.size, 20);
+		check_content(s, "twenty bytes of data");
+	}
+	CU_ASSERT_EQUAL(loan.fetched, 0);
 	loan_close(s);
 }
 
@@ -1216,6 +1240,9 @@ static void kept_write_that_comes_to_nothing_gives_its_room_back(void)
 	CU_ASSERT_EQUAL(loan.released, 1);
 	submit_kept(s, 2, "twenty bytes of data");
 	submit(s, 2, T(flush, .oldtag = 1));
+	/* The lane may be gone: it is not asked for what nobody wants. */
+	req_fetch(STAILQ_FIRST(&s->ready));
+	CU_ASSERT_EQUAL(loan.fetched, 0);
 	ask_here(s);
 	CU_ASSERT_EQUAL(loan.released, 2);
 	CU_ASSERT_EQUAL(loan.writes_in_lane, 0);
@@ -1347,6 +1374,7 @@ static const struct test tests[] = {
 	 attribute_that_changes_while_it_is_read_shows_nothing_else},
 	{"reads_are_placed_where_the_storage_copies", reads_are_placed_where_the_storage_copies},
 	{"write_is_made_from_where_its_data_stands", write_is_made_from_where_its_data_stands},
+	{"bytes_behind_a_kept_write_are_not_written", bytes_behind_a_kept_write_are_not_written},
 	{"write_that_needs_its_data_longer_is_copied", write_that_needs_its_data_longer_is_copied},
 	{"kept_write_that_comes_to_nothing_gives_its_room_back",
 	 kept_write_that_comes_to_nothing_gives_its_room_back},
