@@ -77,7 +77,8 @@ int name_find(struct req *req, struct fs_node *dir, const char **name)
 	int err = 0;
 
 	if (!find_again(req, saved)) {
-		name_end(req);
+		if (req->slot->named)
+			name_end(req);
 		err = find_new(req, saved);
 	}
 	*dir = err == 0 ? dir_of(saved) : FS_NO_NODE;
@@ -89,8 +90,6 @@ void name_end(struct req *req)
 {
 	struct fs_node dir = dir_of(saved_of(req));
 
-	if (!req->slot->named)
-		return;
 	set_named(req, false);
 	fs_forget(req->session->fs, dir);
 }
@@ -107,7 +106,6 @@ int name_remove(struct req *req)
 	/* A predecessor removed it. */
 	else if (err == -ENOENT && fs_intent_begun(req->intent))
 		err = 0;
-	name_end(req);
 	return err;
 }
 

@@ -4,16 +4,19 @@
  *
  * A request of that sort is about the name that its first try has found. By then the object may
  * have another, or none: its second try would not find out what is left to do. So the name is
- * written down with the request (saved.h), as long as it asks.
+ * written down with the request (saved.h) until that has its reply.
  */
 #ifndef PROTO_NAME_H
 #define PROTO_NAME_H
 
 #include "proto/req.h"
 
-/* Finds the name of req->node: the directory, pinned, and the name. To be ended by name_end(), also
- * after an error. The root is not to be moved or removed: EBUSY. ENOENT: it has none any more. */
+/* Finds the name of req->node: the directory, pinned as long as the request is there, and the name.
+ * The root is not to be moved or removed: EBUSY. ENOENT: it has none any more. */
 int name_find(struct req *req, struct fs_node *dir, const char **name);
+
+/* Of a request whose slot says `named`, when it is done: its outcome is noted, and needs no second
+ * try. */
 void name_end(struct req *req);
 
 /* Removes it. The second try, too, tells what came of it. */

@@ -71,7 +71,6 @@ int do_rename_ask(struct req *req)
 	if (err == 0)
 		err = fs_rename(req->session->fs, dir, name, req->dnode->saved.fs,
 				req->t.Trename.name.text, req->intent);
-	name_end(req);
 	return err;
 }
 

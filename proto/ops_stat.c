@@ -317,7 +317,6 @@ static int set_and_rename(struct req *req, const struct fs_setattr *set)
 		err = fs_setattr(fs, req->node->saved.fs, req->file, set);
 	if (err == 0 && strcmp(old, name) != 0)
 		err = fs_rename(fs, dir, old, dir, name, req->intent);
-	name_end(req);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "proto/change.h"
+#include "proto/name.h"
 #include "proto/ops.h"
 #include "proto/text.h"
 
@@ -275,6 +276,8 @@ static void req_release(struct req *req)
 {
 	struct fid_table *fids = req->session->fids;
 
+	if (req->slot->named)
+		name_end(req);
 	fs_forget(req->session->fs, req->new_node);
 	fs_close(req->session->fs, req->new_file);
 	xattr_put_back(fids, req->new_xattr);
@@ -1043,6 +1046,7 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 	if (slot->state == SLOT_FREE)
 		return false;
 	lane = lanes[slot->lane];
+	slot->named = saved_has_name(slot);
 	take_up_kept(session, number, lane);
 	if (slot->state == SLOT_TAKING) {
 		lane->retake(lane, slot->at, slot->in_size);
