@@ -295,6 +295,8 @@ int mapped_meta_bury(struct mapped_meta *meta, struct fs_node dir)
 		return ret;
 	if (fs_lookup(meta->below, dir, meta->name, &attr) == -ENOENT)
 		ret = fs_unlink(meta->below, meta->home, meta->name, false, NULL);
+	if (ret == -ENOENT) /* who removed the object was just about to, or has made one, too */
+		ret = 0;
 	meta_drop_draft(meta->below, meta->home, draft);
 	return ret;
 }
