@@ -172,7 +172,7 @@ static int caller_unlink(struct fs *fs, struct fs_node dir, const char *name, bo
 }
 
 /* What a guest's kernel does for its users, see above: takes set-id bits away and leaves the rest.
- * They may be gone already, with what somebody else has written. */
+ */
 static bool only_drops_setid(const struct fs_setattr *set, const struct fs_attr *now)
 {
 	const uint32_t setid = S_ISUID | S_ISGID;
@@ -197,6 +197,20 @@ static int setattr_as_caller(struct fs *fs, struct fs_node node, struct fs_file 
 	return fs_setattr(layer_below(fs), node, file, set);
 }
 
+/* They may be gone already, with what somebody else has written, which this guest's kernel cannot
+ * know: then it is a mode like any other, and who may not set it is not told, as it is so anyway.
+ */
+static int drop_setid(struct fs *fs, struct fs_node node, struct fs_file file,
+		      const struct fs_setattr *set, const struct fs_attr *now)
+{
+	int ret;
+
+	if ((set->mode & 07777) != (now->mode & 07777))
+		return fs_setattr(layer_below(fs), node, file, set);
+	ret = setattr_as_caller(fs, node, file, set, now);
+	return ret == -EPERM ? 0 : ret;
+}
+
 static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file file,
 			  const struct fs_setattr *set)
 {
@@ -213,7 +227,7 @@ static int caller_setattr(struct fs *fs, struct fs_node node, struct fs_file fil
 	else if (users.valid || !kernels.valid)
 		ret = setattr_as_caller(fs, node, file, &users, &now);
 	if (ret == 0 && kernels.valid)
-		ret = fs_setattr(layer_below(fs), node, file, &kernels);
+		ret = drop_setid(fs, node, file, &kernels, &now);
 	return ret;
 }
 

@@ -714,6 +714,11 @@ bool same_qid(struct p9_qid a, struct p9_qid b)
 	return a.type == b.type && a.version == b.version && a.path == b.path;
 }
 
+bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 bool is_granted_in_the_end(struct conn *c, struct p9_msg lock)
 {
 	for (int tries = HANG_SECONDS * 500; tries > 0 && c->fd >= 0; tries--) {
@@ -831,6 +836,17 @@ struct stat host_stat(struct world *w, const char *path)
 	check_at(__FILE__, __LINE__, fstatat(w->dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0,
 		 "the host has no %s", path);
 	return st;
+}
+
+void host_file_time_passes(struct world *w, struct timespec then)
+{
+	struct timespec now;
+
+	do {
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+		host_file(w, "clock", "");
+		now = host_stat(w, "clock").st_ctim;
+	} while (now.tv_sec == then.tv_sec && now.tv_nsec <= then.tv_nsec);
 }
 
 void host_holds_at(const char *file, int line, struct world *w, const char *path, const char *text)

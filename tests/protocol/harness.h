@@ -195,6 +195,7 @@ bool is_granted_in_the_end(struct conn *c, struct p9_msg lock);
 
 bool same_str(struct p9_str a, const char *b);
 bool same_qid(struct p9_qid a, struct p9_qid b);
+bool same_time(struct timespec a, struct timespec b);
 
 /* Processor time that the server has used so far: what is compared does not depend on others. */
 unsigned long long server_ticks(const struct world *w);
@@ -211,6 +212,10 @@ void host_names(struct world *w, const char *dir, unsigned count); /* "0", "1", 
 void host_unlink(struct world *w, const char *path);
 bool host_has(struct world *w, const char *path);
 struct stat host_stat(struct world *w, const char *path); /* zeros: not there */
+
+/* The host's clock of file times stands still for some milliseconds: until it has moved on. Makes
+ * the file "clock". */
+void host_file_time_passes(struct world *w, struct timespec then);
 
 #define host_holds(w, path, text) host_holds_at(__FILE__, __LINE__, w, path, text)
 void host_holds_at(const char *file, int line, struct world *w, const char *path, const char *text);

@@ -1208,13 +1208,17 @@ TEST(the_host_judges_a_truncation_by_the_right_to_write)
 TEST(the_host_judges_not_who_takes_set_id_bits_off)
 {
 	struct conn *c = judged_session(w);
+	struct timespec before;
 
 	if (c == NULL)
 		return;
 	check(fchmodat(w->dir, "f", 06666, 0) == 0);
 	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_MODE, .mode = S_IFREG | 0666));
 	equal(host_stat(w, "f").st_mode, S_IFREG | 0666);
+	before = host_stat(w, "f").st_ctim;
+	host_file_time_passes(w, before);
 	ok(c, T(setattr, .fid = 2, .valid = P9_SETATTR_MODE, .mode = S_IFREG | 0666));
+	check(same_time(host_stat(w, "f").st_ctim, before));
 	check(fchmodat(w->dir, "f", 06676, 0) == 0);
 	ok(c, T(setattr, .fid = 2, .valid = 0x69, .mode = S_IFREG | 0676, .size = 3));
 	equal(host_stat(w, "f").st_mode, S_IFREG | 0676);
