@@ -10,7 +10,7 @@
 #include "common/util.h"
 
 #define BURST 64       /* messages taken from one ring before the others have their turn */
-#define KEEP_MIN 16384 /* larger writes are not copied, if they leave the ring half of its room */
+#define KEEP_MIN 16384 /* so large a message of a write is not copied, if half the room is left */
 
 _Static_assert(CONTROL_RINGS_MAX <= REQ_LANES_MAX, "a mark for each ring");
 
@@ -35,7 +35,7 @@ static void receive(struct device_ring *ring, struct req *req)
 	ring->device->flush_count++;
 }
 
-/* Whatever becomes of it, others find room. */
+/* Half of the room is left for others until it is done; they are given back theirs then, too. */
 static bool may_keep(const struct device_ring *ring, const struct ring_message *msg)
 {
 	return msg->header[4] == P9_Twrite && msg->size >= KEEP_MIN &&
@@ -73,7 +73,8 @@ static void take_one(struct device_ring *ring, const struct ring_message *msg)
 		session_taking(req, ring->saved->own.cons);
 		CRASH_POINT();
 		ring_advance(&ring->ring, msg->size);
-		ring->notify = true;
+		if (!ring->ring.keeps)
+			ring->notify = true;
 	}
 	CRASH_POINT();
 	receive(ring, req);

@@ -4,7 +4,7 @@
  *
  * What is taken from a ring is copied whole into a request before anybody looks at it, but for the
  * data of a large write, which nobody looks at. A reply that does not fit into the ring waits in
- * `unsent`, and never keeps requests from being taken. All of it on the loop.
+ * `unsent`, and never keeps requests from being taken. On the loop, but where session.h says other.
  */
 #ifndef XEN9PFSD_DEVICE_LANE_H
 #define XEN9PFSD_DEVICE_LANE_H

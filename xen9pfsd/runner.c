@@ -27,16 +27,14 @@
 #include "xen9pfsd/polling.h"
 
 #define NS_PER_MS 1000000LL
-#define ROUND_ASKS 16		    /* inline, before the replies of a round go out */
-#define EVENTS 16		    /* taken from epoll at once, */
-#define EVENTS_ROUNDS 8		    /* in so many rounds when there is other work */
-#define LOOKS 8			    /* for work, between looks at the clock */
-#define SLOW_ASK_NS (1 * NS_PER_MS) /* two asks that last, and sleep, so long, */
-#define SLOW_AMONG 8		    /* among so many, or one that loses the role: */
-#define SLOW_PERIOD_NS                                                                             \
-	(100 * NS_PER_MS)	      /* the storage is slow; for so long they go to the pool      \
-				       */
-#define IDLE_THREAD_S 10	      /* a pool thread without work ends */
+#define ROUND_ASKS 16			 /* inline, before the replies of a round go out */
+#define EVENTS 16			 /* taken from epoll at once, */
+#define EVENTS_ROUNDS 8			 /* in so many rounds when there is other work */
+#define LOOKS 8				 /* for work, between looks at the clock */
+#define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two asks that last, and sleep, so long, */
+#define SLOW_AMONG 8			 /* among so many, or one that loses the role: */
+#define SLOW_PERIOD_NS (100 * NS_PER_MS) /* asks go to the pool for so long */
+#define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
 
