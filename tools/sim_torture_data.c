@@ -14,7 +14,8 @@
 
 #define FILES 3
 #define ROOM (192u << 10)
-#define APPENDED_MAX (256u << 10)
+#define APPEND_MAX (64u << 10) /* more than fits into some messages; others stay in the ring */
+#define APPENDED_MAX (512u << 10)
 
 struct files {
 	struct torture_file file[FILES];
@@ -267,7 +268,7 @@ static int start_append(struct torture_task *task)
 /* Where the request says it goes does not count. */
 static int append(struct torture_task *task, struct torture_file *file)
 {
-	uint32_t size = torture_size(task, 8192);
+	uint32_t size = torture_size(task, APPEND_MAX);
 	ssize_t put;
 
 	if (size > torture_most(task))
@@ -287,7 +288,7 @@ static int round_append(struct torture_task *task)
 	struct torture_file *file = &files->file[0];
 	uint32_t dice = torture_below(task, 40);
 
-	if (file->size + 8192 > file->room) {
+	if (file->size + APPEND_MAX > file->room) {
 		int result = torture_file_verify(task, file);
 
 		return result != 0 ? result : torture_file_truncate(task, file);
