@@ -29,22 +29,30 @@ SMALL = ["read4k", "write4k", "read64k", "write64k", "getattr", "walk", "create"
 LARGE = ["seqread", "seqwrite", "readdir"]
 ROWS = SMALL + LARGE
 
+# Loads in Linux' own client, which a lab runs: {top} is the checkout, {build} what was built.
+LABS = {
+    "uml": ["{top}/tests/uml/lab", "--server", "{build}/tools/xen9pfs-serve", "--programs",
+            "{build}/tests/uml", "--quiet", "peers"],
+    "xen": ["{top}/tests/xen/lab", "--daemon", "{build}/xen9pfsd/xen9pfsd", "--quiet", "peers"],
+}
+SKIPPED = 77
+
 # depths: of rows whose operations are small, and of the others. slow: depths over slow storage.
 PROFILES = {
     "quick": {
         "rows": ["read4k", "write4k", "walk", "create", "seqread", "seqwrite"],
         "small": [1, 32], "large": [4], "slow": [32], "slow_rows": ["read4k"], "delays": [1],
-        "rounds": 5, "slow_rounds": 5, "ms": 100, "fids": 1000000,
+        "rounds": 5, "slow_rounds": 5, "ms": 100, "fids": 1000000, "labs": False,
     },
     "all": {
         "rows": ROWS,
         "small": [1, 2, 4, 8, 16, 32, 64], "large": [1, 4, 16], "slow": [1, 8, 32, 64],
         "slow_rows": ROWS, "delays": [1, 10],
-        "rounds": 5, "slow_rounds": 5, "ms": 250, "fids": 1000000,
+        "rounds": 5, "slow_rounds": 5, "ms": 250, "fids": 1000000, "labs": True,
     },
     "against": {
         "rows": ROWS, "small": [1, 8, 32], "large": [4], "slow": [32], "slow_rows": ["read4k"],
-        "delays": [], "rounds": 7, "slow_rounds": 0, "ms": 250, "fids": 0,
+        "delays": [], "rounds": 7, "slow_rounds": 0, "ms": 250, "fids": 0, "labs": False,
     },
 }
 
@@ -84,6 +92,7 @@ class Run:
         self.export = options.export or tempfile.mkdtemp(prefix="bench.", dir=options.build)
         self.servers = []
         self.samples = []
+        self.failures = []
         self.progress = None
         subprocess.run([self.simulator, "bench-files", self.export], check=True)
 
@@ -223,6 +232,29 @@ class Run:
         for line in done.stdout.splitlines():
             self.samples.append(dict(json.loads(line), round=number))
 
+    def lab(self, name):
+        """The case `peers` of a lab. Whatever comes of it, what was measured before is not lost."""
+        self.progress.step(f"the lab {name}, for some minutes")
+        command = [part.format(top=TOP, build=self.options.build) for part in LABS[name]]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        lines = done.stdout.splitlines()
+        said = [line for line in lines if not line.startswith("{")] + done.stderr.splitlines()
+        if done.returncode == SKIPPED:
+            self.progress.end()
+            print(f"bench: {name} is not measured: {' '.join(said)}", file=sys.stderr)
+            return
+        samples = []
+        try:
+            samples = [json.loads(line) for line in lines if line.startswith("{")]
+        except ValueError as error:
+            said.append(f"not a figure: {error}")
+        if done.returncode != 0 or not samples:
+            self.failures.append("\n".join([f"{' '.join(command)}: status {done.returncode}, "
+                                            f"{len(samples)} figures"] + said))
+        else:
+            self.samples += samples
+
 
 # ---- what was measured where ----
 
@@ -320,8 +352,23 @@ def run_against(run):
 
 
 def run_all(run):
-    """The daemon beside its limit and its peers."""
-    rows = run.options.rows or run.profile["rows"]
+    """The daemon beside its limit and its peers, and then in the labs."""
+    wanted = run.options.rows
+    rows = [row for row in wanted if row in ROWS] if wanted else run.profile["rows"]
+    labs = [name for name in LABS if (name in wanted if wanted else run.profile["labs"])]
+    if rows:
+        run_servers(run, rows)
+    else:
+        run.progress = Progress(0)
+    run.progress.steps += len(labs)
+    for server in run.servers:
+        server.stop()
+    for name in labs:
+        run.lab(name)
+
+
+def run_servers(run, rows):
+    """The rows on a simulated bus and on sockets."""
     slow = [row for row in rows if row in run.profile["slow_rows"]]
     daemon = run.add(Daemon, "xen9pfsd", run.program("xen9pfsd/xen9pfsd"), run.export)
     servers = [daemon, run.add(Serve, "xen9pfs-serve", run.program("tools/xen9pfs-serve"),
@@ -364,6 +411,7 @@ def measure(options):
                 run.progress.end()
     result["seconds"] = round(time.monotonic() - start)
     result["samples"] = run.samples
+    result["failures"] = run.failures
     return result
 
 
@@ -375,7 +423,9 @@ def parse():
                         help="all (the default), the essence in two minutes, or: make "
                              "docs/performance.md of what was measured last")
     parser.add_argument("--rows", type=lambda text: text.split(","), metavar="ROW,...",
-                        help=f"only these, of {', '.join(ROWS)}; and nothing besides")
+                        help=f"only these, of {', '.join(ROWS + list(LABS))}; and nothing besides "
+                             "(uml and xen: loads in Linux' own client, in that lab, which all has "
+                             "and quick has not)")
     parser.add_argument("--against", metavar="REVISION",
                         help="compare this tree's daemon with another revision's")
     parser.add_argument("--export", metavar="DIR",
@@ -390,8 +440,10 @@ def parse():
     options.build = os.path.abspath(options.build)
     options.json = options.json or os.path.join(options.build, "bench.json")
     for row in options.rows or []:
-        if row not in ROWS:
+        if row not in ROWS + list(LABS):
             parser.error(f"no row \"{row}\"")
+        if row in LABS and options.against:
+            parser.error(f"{row} compares no revisions")
     return options
 
 
@@ -401,7 +453,10 @@ def main():
     try:
         if options.what == "docs":
             with open(options.json, encoding="utf-8") as file:
-                report.write_docs(json.load(file), os.path.join(TOP, "docs"))
+                result = json.load(file)
+            if not any(sample["target"] == report.RINGS for sample in result["samples"]):
+                raise Failure(f"{options.json} has only labs: no page is made of these alone")
+            report.write_docs(result, os.path.join(TOP, "docs"))
             return 0
         result = measure(options)
     except (Failure, OSError, subprocess.CalledProcessError) as failure:
@@ -412,7 +467,9 @@ def main():
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
     print(report.comparison(result) if options.against else report.terminal(result))
-    return 0
+    for failure in result["failures"]:
+        print(f"bench: {failure}", file=sys.stderr)
+    return 1 if result["failures"] else 0
 
 
 if __name__ == "__main__":

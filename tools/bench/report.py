@@ -19,6 +19,10 @@ TITLES = {
     "mixed": "mixed",
 }
 RINGS, SOCKET, PEER = "xen9pfsd", "xen9pfs-serve", "diod"
+# What the labs measure: ours and theirs; and the figures that a row there has one of.
+UML = ("uml xen9pfs-serve", "uml diod")
+XEN = ("xen xen9pfsd", "xen qemu")
+LAB_FIGURES = {"ops_s": "ops/s", "mib_s": "MiB/s", "seconds": "s"}
 
 
 # ---- statistics ----
@@ -128,6 +132,61 @@ def beside_stuck(samples):
     return ratios
 
 
+class LabRow:
+    """A row of a lab: ours and theirs, and by round how many times as good ours is."""
+
+    KEYS = ("row", "depth", "storage", "guests")
+
+    def __init__(self, samples, targets, key):
+        self.key = dict(zip(self.KEYS, key))
+        self.figure = next((f for f in LAB_FIGURES if any(samples.values(f, **self.key, target=t)
+                                                          for t in targets)), None)
+        self.ours, self.theirs = (samples.values(self.figure or "", **self.key, target=t)
+                                  for t in targets)
+        self.ratios = []
+        for number in samples.distinct("round", **self.key, target=targets[0]):
+            pair = [samples.median(self.figure, **self.key, target=t, round=number)
+                    for t in targets]
+            if self.figure == "seconds":
+                pair.reverse()
+            if pair[0] and pair[1]:
+                self.ratios.append(pair[0] / pair[1])
+
+    def is_over(self, storage, depths):
+        return self.key["storage"] == storage and self.key["depth"] in depths
+
+    def all_rounds(self):
+        return f"{min(self.ratios):.2f} to {max(self.ratios):.2f}" if self.ratios else "-"
+
+
+def lab_rows(samples, targets):
+    """In the order of appearance. What a lab does not tell is None."""
+    keys = [tuple(sample.get(key) for key in LabRow.KEYS) for sample in samples.all
+            if sample["target"] in targets]
+    return [LabRow(samples, targets, key) for key in dict.fromkeys(keys)]
+
+
+def least(rows):
+    """The least of the rows' medians; nothing of nothing."""
+    ratios = [median(row.ratios) for row in rows if row.ratios]
+    return [min(ratios)] if ratios else []
+
+
+def in_labs(samples):
+    """What Linux' own client makes of both servers, there and there."""
+    uml, xen = lab_rows(samples, UML), lab_rows(samples, XEN)
+    return [
+        Mark("User-Mode Linux: by diod's, least of all rows", least(uml), 1.0, True),
+        Mark("Xen: by QEMU's, least of all rows", least(xen), 1.0, True),
+        Mark("Xen: by QEMU's, depth 8 and more, storage in memory, least",
+             least(row for row in xen if row.is_over("memory", range(8, 1000))), 1.5, True),
+        Mark("Xen: by QEMU's, depth 32, 1 ms storage, least",
+             least(row for row in xen if row.is_over("1 ms", [32])), 4.0, True),
+        Mark("Xen: by QEMU's, depth 32, 4 ms storage, least",
+             least(row for row in xen if row.is_over("4 ms", [32])), 8.0, True),
+    ]
+
+
 def against_peer(samples):
     """A mark for each row, over its depths, and one for the least of all."""
     marks = []
@@ -175,7 +234,7 @@ def marks_of(samples):
         Mark("1,000,000 fids: getattr of any, by getattr of one of few",
              [f["getattr_many_us"] / f["getattr_few_us"] for f in fids], 1.2),
     ]
-    return marks + against_peer(samples)
+    return marks + against_peer(samples) + in_labs(samples)
 
 
 # ---- tables ----
@@ -275,9 +334,21 @@ def table_of_slow(samples):
     return table
 
 
+def table_of_lab(samples, targets, *names):
+    """In Linux' own client. A ratio is turned so that more than 1 is better for us."""
+    rows = lab_rows(samples, targets)
+    more = [key for key in ("storage", "guests") if any(row.key[key] for row in rows)]
+    table = Table("row", "depth", *more, *names, "ratio", "all rounds")
+    for row in rows:
+        table.add(f"{row.key['row']}, {LAB_FIGURES.get(row.figure, '-')}", str(row.key["depth"]),
+                  *(str(row.key[key] or "-") for key in more), median(row.ours),
+                  median(row.theirs), median(row.ratios), row.all_rounds())
+    return table
+
+
 def table_of_others(samples):
     """Whatever a program beside has measured."""
-    known = ("none", RINGS, SOCKET, PEER)
+    known = ("none", RINGS, SOCKET, PEER, "uml", "xen")
     table = Table("row", "of", "ops/s", "MiB/s", "p50 us", "p99 us")
     for sample in samples.all:
         key = {"row": sample["row"], "target": sample["target"]}
@@ -297,6 +368,9 @@ def sections(result):
         ("On rings, and directly", table_of_rings(samples)),
         ("On a unix socket, and diod there", table_of_peers(samples)),
         ("Over slow storage", table_of_slow(samples)),
+        ("In Linux' own client, and diod there", table_of_lab(samples, UML, "serve", "diod")),
+        ("On real Xen (emulated), and QEMU's backend there",
+         table_of_lab(samples, XEN, "xen9pfsd", "QEMU")),
         ("Beside", table_of_others(samples)),
     ]
     return [(title, table) for title, table in tables if len(table.rows) > 1]
@@ -388,6 +462,10 @@ turns. Every figure is the median of {rounds} rounds; *spread* is the middle hal
 parts of the median; a ratio is the median of the rounds' ratios. *CPU* is what all processes of the
 server use for one operation. {calls}
 """
+LABS = """In the labs Linux' own 9P client asks, in User-Mode Linux and in a guest of an emulated
+Xen: programs as people run them, on a share of each server by turns, in {rounds} rounds. There a ratio of
+more than 1 is better for ours, also where seconds are counted.
+"""
 
 PLOTS = [
     ("throughput", "Operations per second over depth", "ops_s", False),
@@ -450,6 +528,9 @@ def write_docs(result, directory):
     rounds = len(samples.distinct("round", target=RINGS))
     page = [INTRODUCTION.format(machine=machine_text(result), rounds=rounds,
                                 calls=calls_text(result))]
+    in_lab = [s["round"] for s in samples.all if s["target"] in UML + XEN]
+    if in_lab:
+        page.append(LABS.format(rounds=max(in_lab) + 1))
     for name, title, figure, high in PLOTS:
         file = f"performance-{name}.svg"
         gnuplot(samples, os.path.join(directory, file), title, figure, high)
