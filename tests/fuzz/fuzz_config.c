@@ -70,7 +70,7 @@ static void check(const struct config *config)
 	FUZZ_CHECK(config->log_level <= LOG_LEVEL_DEBUG);
 	FUZZ_CHECK(config->max_devices >= 1 && config->max_devices <= DEVICES_MAX);
 	FUZZ_CHECK(config->max_guest_devices >= 1 && config->max_guest_devices <= DEVICES_MAX);
-	FUZZ_CHECK(config->verb <= CONFIG_STATUS);
+	FUZZ_CHECK(config->verb <= CONFIG_LAUNCHER);
 	FUZZ_CHECK(config->word_count == 0 || config->verb == CONFIG_DETACH);
 	for (size_t i = 0; i < config->export_count; i++)
 		FUZZ_CHECK(config->exports[i][0] == '/');
