@@ -78,7 +78,11 @@ struct bench_step {
 	enum bench_next (*check)(struct bench_slot *slot, const struct p9_msg *reply);
 };
 
+/* What stands in a ring while it is made. */
+enum bench_data { BENCH_NO_DATA, BENCH_TO_CLIENT, BENCH_FROM_CLIENT };
+
 struct bench_work {
+	enum bench_data data;
 	void (*begin)(struct bench_slot *slot); /* NULL: nothing to choose */
 	const struct bench_step *steps;		/* up to one without ask */
 	/* The same on the host: bytes moved, or -errno. */
@@ -141,6 +145,12 @@ struct bench_direct {
 
 int bench_direct_open(const char *path, uint32_t size, struct bench_direct *direct);
 void bench_direct_close(struct bench_direct *direct);
+
+/* The processor time of one operation of a row with data, us, when another processor uses the
+ * memory by turns, as a ring's: takes out what was read, or puts in what is written. 0 or -errno.
+ */
+int bench_direct_shared(const struct bench_row *row, struct bench_direct *direct, uint64_t ms,
+			double *cpu_us);
 
 /* ---- results ---- */
 

@@ -399,6 +399,17 @@ static int measure_direct(struct measuring *m)
 	return 0;
 }
 
+static int measure_shared(struct measuring *m)
+{
+	double cpu_us;
+	int result = bench_direct_shared(m->load.row, &m->direct, m->ms / 4, &cpu_us);
+
+	if (result == 0)
+		printf(", \"shared\": {\"cpu_us\": %.3f, \"mib_s\": %.2f}", cpu_us,
+		       (double)m->load.size / 1048576 / cpu_us * 1e6);
+	return result;
+}
+
 static int measure_depth(struct measuring *m, unsigned depth)
 {
 	int result;
@@ -407,6 +418,9 @@ static int measure_depth(struct measuring *m, unsigned depth)
 	result = measure_load(m, depth);
 	if (result == 0 && m->direct_path != NULL)
 		result = measure_direct(m);
+	if (result == 0 && m->direct_path != NULL && m->load.row->work != NULL &&
+	    m->load.row->work->data != BENCH_NO_DATA)
+		result = measure_shared(m);
 	printf("}\n");
 	fflush(stdout);
 	return result;

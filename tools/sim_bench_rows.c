@@ -108,10 +108,13 @@ static ssize_t direct_write_next(struct bench_direct *d)
 		pwrite(d->file, d->memory, d->size, (off_t)bench_next_block(&d->next, d->size)));
 }
 
-static const struct bench_work read_work = {begin_random, read_steps, direct_read},
-			       write_work = {begin_random, write_steps, direct_write},
-			       read_next_work = {begin_next, read_steps, direct_read_next},
-			       write_next_work = {begin_next, write_steps, direct_write_next};
+static const struct bench_work read_work = {BENCH_TO_CLIENT, begin_random, read_steps, direct_read},
+			       write_work = {BENCH_FROM_CLIENT, begin_random, write_steps,
+					     direct_write},
+			       read_next_work = {BENCH_TO_CLIENT, begin_next, read_steps,
+						 direct_read_next},
+			       write_next_work = {BENCH_FROM_CLIENT, begin_next, write_steps,
+						  direct_write_next};
 
 /* ---- attributes and names ---- */
 
@@ -201,9 +204,9 @@ static ssize_t direct_statfs(struct bench_direct *d)
 	return outcome(fstatfs(d->dir, &st));
 }
 
-static const struct bench_work getattr_work = {NULL, getattr_steps, direct_getattr},
-			       walk_work = {NULL, walk_steps, direct_walk};
-const struct bench_work bench_statfs = {NULL, statfs_steps, direct_statfs};
+static const struct bench_work getattr_work = {BENCH_NO_DATA, NULL, getattr_steps, direct_getattr},
+			       walk_work = {BENCH_NO_DATA, NULL, walk_steps, direct_walk};
+const struct bench_work bench_statfs = {BENCH_NO_DATA, NULL, statfs_steps, direct_statfs};
 
 /* ---- a file's short life ---- */
 
@@ -291,9 +294,10 @@ static ssize_t direct_create(struct bench_direct *d)
 	return unlinkat(d->new_dir, name, 0) < 0 ? -errno : result;
 }
 
-static const struct bench_work create_work = {begin_create, create_steps, direct_create},
-			       create_remove_work = {begin_create, create_remove_steps,
-						     direct_create};
+static const struct bench_work create_work = {BENCH_NO_DATA, begin_create, create_steps,
+					      direct_create},
+			       create_remove_work = {BENCH_NO_DATA, begin_create,
+						     create_remove_steps, direct_create};
 
 /* ---- a long directory ---- */
 
@@ -360,7 +364,7 @@ static ssize_t direct_list(struct bench_direct *d)
 	return got;
 }
 
-static const struct bench_work list_work = {begin_list, list_steps, direct_list};
+static const struct bench_work list_work = {BENCH_NO_DATA, begin_list, list_steps, direct_list};
 
 /* ---- the table ---- */
 
