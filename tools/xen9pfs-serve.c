@@ -3,8 +3,8 @@
  * xen9pfs-serve - the daemon's engine on a unix or TCP socket, for stock 9P clients, tests and
  * debugging. There is no authentication: whoever can connect has the directory.
  *
- * Each connection is a session with one lane. Bytes that arrive are gathered into the one
- * request they belong to; replies are written in the order in which they are finished.
+ * Each connection is a session with one lane. Bytes that arrive are read ahead, and gathered into
+ * the one request they belong to; replies are written in the order in which they are finished.
  */
 #include <config.h>
 
@@ -32,6 +32,7 @@
 
 #define BACKLOG 64
 #define RESERVE 512    /* descriptors that are not a session's to keep */
+#define AHEAD 16384    /* bytes read at once; what a message misses beyond is read into it */
 #define LINGER_MS 1000 /* for requests that are with the storage at the end */
 
 struct options {
@@ -47,8 +48,10 @@ struct server {
 	struct fs *fs;
 	struct runner *runner;
 	struct runner_source listener, signals;
+	struct runner_poller poller;
 	LIST_HEAD(, connection) connections;
-	uint32_t evict_at; /* of a session_config */
+	struct connection *recent; /* the one that sent last, of those that are open; or NULL */
+	uint32_t evict_at;	   /* of a session_config */
 	bool stopping;
 };
 
@@ -57,7 +60,7 @@ struct connection {
 	struct server *server;
 	struct lane lane;
 	struct runner_source source;
-	struct runner_task reap;
+	struct runner_task round_end;
 	struct session *session;
 	bool closing, wants_output, paused;
 
@@ -66,17 +69,20 @@ struct connection {
 	struct req *req;
 	uint32_t got;
 
+	/* Read, and not yet gathered. `drained`: the socket had no more in this round. */
+	uint8_t ahead[AHEAD];
+	uint32_t ahead_at, ahead_end;
+	bool drained;
+
 	struct req_queue unsent;
 	uint32_t sent; /* of the first in `unsent` */
 };
 
 /* ---- the end of a connection ---- */
 
-/* At the end of a round, when the connection closed and when a late request came back. */
-static void connection_reap(struct runner_task *task)
+/* When the connection closed, and when a late request came back. */
+static void connection_reap(struct connection *c)
 {
-	struct connection *c = container_of(task, struct connection, reap);
-
 	struct server *server = c->server;
 
 	if (!session_idle(c->session))
@@ -96,6 +102,8 @@ static void connection_close(struct connection *c)
 	if (c->closing)
 		return;
 	c->closing = true;
+	if (c->server->recent == c)
+		c->server->recent = NULL;
 	runner_remove(c->server->runner, &c->source);
 	close(fd);
 	session_close(c->session);
@@ -105,7 +113,7 @@ static void connection_close(struct connection *c)
 		STAILQ_REMOVE_HEAD(&c->unsent, link);
 		session_sent(req);
 	}
-	runner_later(c->server->runner, &c->reap);
+	runner_later(c->server->runner, &c->round_end);
 }
 
 /* ---- replies ---- */
@@ -161,27 +169,62 @@ static void connection_send(struct lane *lane, struct req *req)
 		connection_write(c);
 }
 
+/* A connection that was paused may have its next message in memory: no event tells. */
 static void connection_released(struct lane *lane)
 {
 	struct connection *c = container_of(lane, struct connection, lane);
 
-	if (c->closing)
-		runner_later(c->server->runner, &c->reap);
-	else
-		want_events(c, false, c->wants_output);
+	if (c->closing || c->paused)
+		runner_later(c->server->runner, &c->round_end);
+	want_events(c, false, c->wants_output);
 }
 
 /* ---- requests ---- */
+
+/* Up to `want` bytes of the socket; less: it has no more for now. -1: the connection is over. */
+static ssize_t read_socket(struct connection *c, uint8_t *to, uint32_t want)
+{
+	ssize_t n = recv(c->source.fd, to, want, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		n = 0;
+	else if (n <= 0)
+		return -1;
+	c->drained = (uint32_t)n < want;
+	return n;
+}
+
+/* What comes next, at least a byte of it unless the socket is drained. */
+static ssize_t read_some(struct connection *c, uint8_t *to, uint32_t want)
+{
+	ssize_t n;
+
+	if (c->ahead_at == c->ahead_end && want >= AHEAD)
+		return read_socket(c, to, want);
+	if (c->ahead_at == c->ahead_end) {
+		n = read_socket(c, c->ahead, AHEAD);
+		if (n < 0)
+			return n;
+		c->ahead_at = 0;
+		c->ahead_end = (uint32_t)n;
+	}
+	if (want > c->ahead_end - c->ahead_at)
+		want = c->ahead_end - c->ahead_at;
+	memcpy(to, c->ahead + c->ahead_at, want);
+	c->ahead_at += want;
+	return want;
+}
 
 /* Reads up to `want` bytes. 1: all there; 0: not yet; -1: the connection is over. */
 static int gather(struct connection *c, uint8_t *to, uint32_t want)
 {
 	while (c->got < want) {
-		ssize_t n = recv(c->source.fd, to + c->got, want - c->got, MSG_DONTWAIT);
+		ssize_t n;
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (c->drained && c->ahead_at == c->ahead_end)
 			return 0;
-		if (n <= 0)
+		n = read_some(c, to + c->got, want - c->got);
+		if (n < 0)
 			return -1;
 		c->got += (uint32_t)n;
 	}
@@ -230,19 +273,54 @@ static int take_message(struct connection *c)
 	return 1;
 }
 
+/* Tells whether there was any. */
+static bool take_messages(struct connection *c)
+{
+	bool some = false;
+	int got;
+
+	c->drained = false;
+	while ((got = take_message(c)) > 0)
+		some = true;
+	if (got < 0)
+		connection_close(c);
+	return some;
+}
+
 static void connection_ready(struct runner_source *source, uint32_t events)
 {
 	struct connection *c = container_of(source, struct connection, source);
-	int got = 1;
 
 	if ((events & EPOLLOUT) != 0)
 		connection_write(c);
 	if (c->closing || (events & ~(uint32_t)EPOLLOUT) == 0)
 		return;
-	while (got > 0)
-		got = take_message(c);
-	if (got < 0)
-		connection_close(c);
+	c->server->recent = c;
+	take_messages(c);
+}
+
+/* Who just had a reply is the one who asks next. */
+static bool connection_look(struct runner_poller *poller)
+{
+	struct connection *c = container_of(poller, struct server, poller)->recent;
+
+	return c != NULL && !c->paused && take_messages(c);
+}
+
+/* What comes after the last look makes the socket readable. */
+static void connection_rest(struct runner_poller *poller)
+{
+	(void)poller;
+}
+
+static void connection_round_end(struct runner_task *task)
+{
+	struct connection *c = container_of(task, struct connection, round_end);
+
+	if (c->closing)
+		connection_reap(c);
+	else
+		take_messages(c);
 }
 
 /* ---- listening ---- */
@@ -269,7 +347,7 @@ static void connection_create(struct server *server, int fd)
 	c->server = server;
 	c->lane = (struct lane){.send = connection_send, .released = connection_released};
 	c->source = (struct runner_source){.fd = fd, .ready = connection_ready};
-	c->reap.run = connection_reap;
+	c->round_end.run = connection_round_end;
 	STAILQ_INIT(&c->unsent);
 	LIST_INSERT_HEAD(&server->connections, c, link);
 	if (runner_add(server->runner, &c->source, EPOLLIN) < 0)
@@ -403,7 +481,10 @@ static int begin(struct server *server, char *err, size_t errlen)
 	if (ret < 0)
 		return ret;
 	server->signals = (struct runner_source){.fd = block_signals(), .ready = stop};
+	server->poller = (struct runner_poller){.look = connection_look, .rest = connection_rest};
 	ret = runner_create(&server->runner);
+	if (ret == 0)
+		runner_set_poller(server->runner, &server->poller, true);
 	if (ret == 0)
 		ret = runner_start(server->runner);
 	if (ret == 0)
