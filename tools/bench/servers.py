@@ -16,6 +16,8 @@ class Server:
     """A server that runs until it is stopped. `client`: the arguments of xen9pfs-sim that reach
     it; `pid`: the process whose tree is charged."""
 
+    end_signal = signal.SIGINT
+
     def __init__(self, name, simulator, work):
         self.name = name
         self.simulator = simulator
@@ -50,7 +52,7 @@ class Server:
         """The latest first; the bus outlives its daemon."""
         for process in reversed(self.processes):
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(self.end_signal)
                 process.wait()
 
 
@@ -82,7 +84,9 @@ class Serve(Server):
 
 
 class Diod(Server):
-    """diod on a unix socket."""
+    """diod on a unix socket. Who is started in the background ignores SIGINT, and so does it."""
+
+    end_signal = signal.SIGTERM
 
     def __init__(self, name, simulator, work, export):
         super().__init__(name, simulator, work)
