@@ -395,19 +395,20 @@ static bool standby_lives(struct keeper *k)
 	       info.si_pid == 0;
 }
 
-/* Its descriptors are not trusted: the dead worker had them, too. */
+/* Its descriptors are not trusted: the dead worker had them, too. Once woken, it sweeps. */
 static int promote_standby(struct keeper *k)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, k->standby, 0);
 	int err = pidfd < 0 ? -errno : put_fd(pidfd, KEEPER_WORKER);
 
-	if (err == 0)
-		err = wake();
+	if (err < 0)
+		return err;
+	put_placeholder(KEEPER_STANDBY);
+	err = wake();
 	if (err < 0)
 		return err;
 	k->worker = k->standby;
 	k->standby = 0;
-	put_placeholder(KEEPER_STANDBY);
 	return 0;
 }
 
