@@ -362,6 +362,9 @@ clean_up() {
     exec 2>/dev/null
     left="$(shares) $(share_processes)"
     if [ $status != 0 ] && [ $status != 77 ] && [ -s "$log" ]; then
+        echo "    the daemon's last warnings, but for deaths:"
+        grep -E 'warning|error' "$log" | grep -v 'was killed by signal 9' | tail -n 5 |
+            cut -c 1-300 | sed 's/^/    | /'
         echo "    the daemon's last lines:"
         tail -n 25 "$log" | cut -c 1-300 | sed 's/^/    | /'
     fi

@@ -16,13 +16,18 @@ kill_shares() {
     killer_pid=$pid
 }
 
+# The killer is told to end, if it has not done its work by now.
+kill_no_more() {
+    kill -TERM "$killer_pid" 2>/dev/null || true
+    finish "$killer_pid" || fail "nothing to kill: $(cat "$work/killer.out")"
+}
+
 # The killer has done its work, or is told to end because a guest found something.
 deaths_end() {
     until ended "$killer_pid" || one_has_ended; do
         sleep 0.1
     done
-    ! one_has_ended || kill -TERM "$killer_pid" 2>/dev/null || true
-    finish "$killer_pid" || fail "nothing to kill: $(cat "$work/killer.out")"
+    kill_no_more
     sed -n '/kills=/s/^/    /p' "$work/killer.out"
 }
 

@@ -12,6 +12,7 @@ report=$build/tests/lib/crash_report
 options=()
 not_here='^fs/mapped'
 rate=${RATE:-500} # one visit of so many ends deadly
+helped= # processes are killed from outside, too
 
 # Places where nobody has died yet, but for those that only shares of other models come by.
 left() {
@@ -28,9 +29,11 @@ guests_until() {
     shift
     daemon_start --export "$share" "${options[@]}"
     torture_many "$guests"
+    [ -z "$helped" ] || kill_shares 1000000 20000 50000 worker
     until "$@" || one_has_ended || [ "$SECONDS" -ge "$end" ]; do
         sleep 0.2
     done
+    [ -z "$helped" ] || kill_no_more
     torture_ends
     nothing_happened
     daemon_stop
@@ -43,7 +46,7 @@ died_at() { # PLACE
 }
 
 # At any place by chance; then at those where the chance is small, at each twentieth visit: some have
-# one in a life.
+# one in a life, and that in the life of a successor only, so that there have to be other deaths.
 die_at_all_places() { # DAEMON-OPTION...
     local place
     options=("$@")
@@ -54,8 +57,10 @@ die_at_all_places() { # DAEMON-OPTION...
     for place in $(left | cut -d ' ' -f 1); do
         export XEN9PFSD_CRASH=each:$place:20
         echo "    XEN9PFSD_CRASH=$XEN9PFSD_CRASH"
+        helped=1
         guests_until "$guard" died_at "$place"
     done
+    helped=
     "$report" "$work/crash.log" | awk '{ visits += $2; deaths += $3 }
         END { print "    " NR " places, " visits " visits, " deaths " deaths" }'
     nothing_is_left || fail "nobody died at: $(left)"
