@@ -14,6 +14,11 @@ kill_shares() {
     state_dir=$bus/xen9pfsd
     background killer.out "$killer" "$state_dir" "$@"
     killer_pid=$pid
+    await "the killer is ready" killer_ready
+}
+
+killer_ready() {
+    [ -s "$work/killer.out" ] || ended "$killer_pid"
 }
 
 # The killer is told to end, if it has not done its work by now.

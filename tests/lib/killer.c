@@ -6,9 +6,9 @@
  *
  * DIR is the daemon's state directory; what to kill is chosen anew each time among the words WHAT:
  * worker, standby, keeper, or both (keeper and worker at once); a word may come several times.
- * Between two kills pass MIN to MAX us. Ends after COUNT kills or on SIGTERM. Prints each with its
- * time (us of CLOCK_MONOTONIC), and at last how many there were. Exit status 1: a minute went by
- * without anything to kill.
+ * Between two kills pass MIN to MAX us. Prints "ready" first of all, each kill with its time (us of
+ * CLOCK_MONOTONIC), and at last how many there were. Ends after COUNT kills or, once it is ready,
+ * on SIGTERM. Exit status 1: a minute went by without anything to kill.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -195,6 +195,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGTERM, stop);
+	printf("ready\n");
+	fflush(stdout);
 	srand((unsigned)getpid());
 	while (!stopped && sum < count && time(NULL) - last < GUARD) {
 		int what = find_word(argv[5 + rand() % (argc - 5)]);
