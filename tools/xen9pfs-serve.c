@@ -299,7 +299,8 @@ static void connection_ready(struct runner_source *source, uint32_t events)
 	take_messages(c);
 }
 
-/* Who just had a reply is the one who asks next. */
+/* Who just had a reply is the one who asks next. On a unix socket: what comes over a network takes
+ * longer than it pays to look. */
 static bool connection_look(struct runner_poller *poller)
 {
 	struct connection *c = container_of(poller, struct server, poller)->recent;
@@ -411,9 +412,14 @@ static int listen_tcp(const char *text)
 	return fd;
 }
 
+static bool is_unix(const char *where)
+{
+	return strncmp(where, "unix:", 5) == 0;
+}
+
 static int listen_on(const char *where)
 {
-	if (strncmp(where, "unix:", 5) == 0)
+	if (is_unix(where))
 		return listen_unix(where + 5);
 	if (strncmp(where, "tcp:", 4) == 0)
 		return listen_tcp(where + 4);
@@ -483,7 +489,7 @@ static int begin(struct server *server, char *err, size_t errlen)
 	server->signals = (struct runner_source){.fd = block_signals(), .ready = stop};
 	server->poller = (struct runner_poller){.look = connection_look, .rest = connection_rest};
 	ret = runner_create(&server->runner);
-	if (ret == 0)
+	if (ret == 0 && is_unix(o->listen))
 		runner_set_poller(server->runner, &server->poller, true);
 	if (ret == 0)
 		ret = runner_start(server->runner);
@@ -507,7 +513,7 @@ static void finish(struct server *server)
 	const char *listen = server->options.listen;
 
 	close(server->signals.fd);
-	if (strncmp(listen, "unix:", 5) == 0)
+	if (is_unix(listen))
 		unlink(listen + 5);
 	if (!runner_destroy(server->runner, LINGER_MS)) {
 		log_warning("the storage still keeps requests; ending without them");
