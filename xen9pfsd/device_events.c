@@ -55,6 +55,17 @@ static void notify_if_due(struct device_ring *ring)
 		notify(ring);
 }
 
+static bool may_take(const struct device *device)
+{
+	return !device->is_broken && !session_full(device->session);
+}
+
+/* Nobody looks there while others have work for the loop: its port, masked, brings no events. */
+static bool is_overlooked(const struct device_ring *ring)
+{
+	return ring->masked && !ring->more && ring_offers(&ring->ring);
+}
+
 /* The other rings are looked after, too: they may have no rounds of their own for long. */
 static void ring_round_end(struct runner_task *task)
 {
@@ -66,8 +77,12 @@ static void ring_round_end(struct runner_task *task)
 	CRASH_POINT();
 	for (unsigned i = 0; i < device->rings; i++)
 		notify_if_due(&device->ring[i]);
-	if (ring->more && !ring->device->is_broken && !session_full(ring->device->session))
+	if (ring->more && may_take(device))
 		serve(ring);
+	for (unsigned i = 0; i < device->rings; i++) {
+		if (is_overlooked(&device->ring[i]) && may_take(device))
+			serve(&device->ring[i]);
+	}
 }
 
 /* ---- without events ---- */
