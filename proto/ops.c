@@ -42,7 +42,7 @@ static const struct op table[] = {
 	[P9_Trenameat] = {.ask = do_renameat_ask, .in = LINUX, .flags = OP_WRITES, .fid = DIRLIKE, .dfid = DIRLIKE},
 	[P9_Tunlinkat] = {.check = do_unlinkat, .ask = do_unlinkat_ask, .in = LINUX, .flags = OP_WRITES, .fid = DIRLIKE},
 	[P9_Tremove] = {.check = do_remove, .ask = do_remove_ask, .commit = do_removed_commit, .flags = OP_WRITES | OP_CLUNKS, .fid = ANY},
-	[P9_Treaddir] = {.check = do_readdir, .ask = do_readdir_ask, .in = LINUX, .flags = OP_EXCLUSIVE, .fid = FID_DIR},
+	[P9_Treaddir] = {.check = do_readdir, .ask = do_readdir_ask, .in = LINUX, .flags = OP_EXCLUSIVE | OP_LONG, .fid = FID_DIR},
 
 	[P9_Tstat] = {.ask = do_stat_ask, .in = CLASSIC, .fid = ANY},
 	[P9_Twstat] = {.check = do_wstat, .ask = do_wstat_ask, .in = CLASSIC, .flags = OP_BLOCKS, .fid = ANY},

@@ -23,6 +23,7 @@ enum op_flags {
 	OP_TRIES = 1 << 5,	 /* ask obeys req->nowait */
 	OP_STALE = 1 << 6,	 /* needs no object: also for fids that have lost theirs */
 	OP_LISTS = 1 << 7,	 /* one at a time on an open directory */
+	OP_LONG = 1 << 8,	 /* ask may be much work, though it does not sleep */
 };
 
 struct op {
@@ -32,7 +33,7 @@ struct op {
 	int (*commit)(struct req *req);
 	int (*undo)(struct req *req); /* an ask that succeeded and that nobody waits for any more;
 					 runs as ask does. NULL: its effect stays */
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t in;   /* dialects that have it (1 << enum p9_dialect); 0: all */
 	uint8_t fid;  /* kinds (enum fid_kind) the message's fid may be of */
 	uint8_t dfid; /* the same for its second fid */

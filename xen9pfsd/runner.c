@@ -34,6 +34,7 @@
 #define SLOW_ASK_NS (1 * NS_PER_MS)	 /* two asks that last, and sleep, so long, */
 #define SLOW_AMONG 8			 /* among so many, or one that loses the role: */
 #define SLOW_PERIOD_NS (100 * NS_PER_MS) /* asks go to the pool for so long */
+#define LONG_ASK_NS (NS_PER_MS / 5)	 /* work that lasts so long, where others wait, too */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
@@ -67,6 +68,7 @@ struct runner {
 	unsigned rounds;	/* without a look at the events */
 	int64_t slow_until[2];	/* [1]: of asks that try not to sleep */
 	unsigned after_slow[2]; /* so many of the SLOW_AMONG are still to come */
+	int64_t long_until;	/* the same of OP_LONG, unless its request is the only one */
 	long sleeps;		/* of its thread, until it last waited for events */
 	uint64_t since;		/* `turn` when it got the role */
 	bool stop;
@@ -354,6 +356,8 @@ static bool quick(const struct runner *r, const struct req *req, int64_t now)
 {
 	if ((req->op->flags & OP_BLOCKS) != 0 || atomic_load(&r->full))
 		return false;
+	if ((req->op->flags & OP_LONG) != 0 && now < r->long_until && req->session->reqs > 1)
+		return false;
 	return now >= r->slow_until[(req->op->flags & OP_TRIES) != 0];
 }
 
@@ -365,11 +369,13 @@ static long count_sleeps(void)
 	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_nvcsw;
 }
 
-static void note_time(struct runner *r, bool tries, int64_t began, int64_t now)
+static void note_time(struct runner *r, uint16_t flags, int64_t began, int64_t now)
 {
-	bool again = r->after_slow[tries] > 0;
+	bool tries = (flags & OP_TRIES) != 0, again = r->after_slow[tries] > 0;
 	long sleeps;
 
+	if ((flags & OP_LONG) != 0 && now - began > LONG_ASK_NS)
+		r->long_until = now + SLOW_PERIOD_NS;
 	if (again)
 		r->after_slow[tries]--;
 	if (now - began <= SLOW_ASK_NS)
@@ -407,8 +413,9 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	const uint64_t turn = atomic_load(&r->turn) + 1;
 	const int64_t began = *now;
 	const long sleeps = r->sleeps;
-	bool tries = (req->op->flags & OP_TRIES) != 0, answered, kept;
+	const uint16_t flags = req->op->flags;
 	uint64_t mine = turn;
+	bool answered, kept;
 
 	req_prepare_here(req);
 	atomic_store(&r->ask_began, began);
@@ -429,7 +436,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 		return false;
 	}
 	*now = now_ns();
-	note_time(r, tries, began, *now);
+	note_time(r, flags, began, *now);
 	return true;
 }
 

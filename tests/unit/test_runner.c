@@ -34,6 +34,8 @@ struct gate_fs {
 	atomic_uint waiting;	 /* in getattr */
 	atomic_bool busy;	 /* getattr computes until this is false */
 	_Atomic pthread_t asked; /* getattr's last thread */
+	pthread_t listing[2];	 /* threads of the first calls of readdir, */
+	atomic_uint listings;	 /* and how many there were */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -83,6 +85,22 @@ static int gate_open(struct fs *fs, struct fs_node node, int flags, struct fs_fi
 {
 	(void)fs, (void)node, (void)flags;
 	*file = (struct fs_file){.id = 1};
+	return 0;
+}
+
+/* Computes for a millisecond. */
+static int gate_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size,
+			fs_emit *emit, void *arg)
+{
+	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
+	struct timespec start, now;
+
+	(void)dir, (void)offset, (void)size, (void)emit, (void)arg;
+	g->listing[atomic_fetch_add(&g->listings, 1) % countof(g->listing)] = pthread_self();
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < 1000000);
 	return 0;
 }
 
@@ -149,6 +167,7 @@ static const struct fs_ops gate_ops = {
 	.getattr = gate_getattr,
 	.statfs = gate_statfs,
 	.open = gate_open,
+	.readdir = gate_readdir,
 	.close = gate_close,
 	.lock = gate_lock,
 	.lock_wait = gate_lock_wait,
@@ -393,6 +412,34 @@ static void stuck_ask_holds_up_nobody(void)
 	CU_ASSERT_EQUAL(w->replies[1], 0);
 	open_gate(w);
 	await_reply(w, 1, 1);
+	world_close(w);
+}
+
+/* The first tells that listings last; the loop is there for others meanwhile. */
+static void long_listings_beside_others_leave_the_loop(void)
+{
+	struct world *w = world_open();
+	uint32_t fid;
+
+	for (fid = 1; fid <= 3; fid++) {
+		post(w, 1, T(walk, .fid = 0, .newfid = fid));
+		await_reply(w, 1, 2 * fid - 1);
+		post(w, 1, T(lopen, .fid = fid, .flags = P9_O_DIRECTORY));
+		await_reply(w, 1, 2 * fid);
+	}
+	pthread_mutex_lock(&w->lock);
+	for (fid = 1; fid <= 3; fid++) {
+		struct p9_msg msg = T(readdir, .fid = fid, .count = 4096);
+
+		msg.tag = (uint16_t)(10 + fid);
+		w->todo[w->sent++ % countof(w->todo)] = msg;
+	}
+	pthread_mutex_unlock(&w->lock);
+	eventfd_write(w->mail.fd, 1);
+	for (fid = 1; fid <= 3; fid++)
+		await_reply(w, (uint16_t)(10 + fid), 1);
+	CU_ASSERT_EQUAL(w->gate.listings, 3);
+	CU_ASSERT(!pthread_equal(w->gate.listing[1], w->sent_by));
 	world_close(w);
 }
 
@@ -697,6 +744,7 @@ static void the_end_of_a_session_ends_its_waits(void)
 
 static const struct test tests[] = {
 	{"stuck_ask_holds_up_nobody", stuck_ask_holds_up_nobody},
+	{"long_listings_beside_others_leave_the_loop", long_listings_beside_others_leave_the_loop},
 	{"many_stuck_asks_hold_up_nobody", many_stuck_asks_hold_up_nobody},
 	{"more_stuck_asks_than_threads_hold_up_nobody",
 	 more_stuck_asks_than_threads_hold_up_nobody},
