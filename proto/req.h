@@ -61,7 +61,6 @@ struct req {
 	bool regains;		 /* ask is to regain descriptors of evicted nodes first */
 	bool undoes;		 /* ask is to undo what it has done: nobody wanted it any more */
 	bool changes;		 /* the session: see change.h */
-	bool fat;		 /* keeps large buffers, see session.c */
 	enum p9_dialect dialect; /* of both messages */
 	int result;		 /* of ask, or of the check that refused */
 	const struct op *op;
@@ -76,6 +75,7 @@ struct req {
 	uint8_t *text;
 	uint32_t text_room;
 	uint32_t bytes;	 /* of session::bytes */
+	uint32_t fat;	 /* of session::fat */
 	uint32_t linked; /* a fid that Tcreate names as text */
 
 	/* What the message names, one reference each, taken before check and dropped at the end. */

@@ -21,8 +21,8 @@
 #define TAGS 65536
 #define FIRST_MESSAGE_MAX 8192 /* before Tversion only Tversion is of use */
 #define TEXT_MIN 512
-#define KEPT_BUFFER_MAX 65536 /* larger buffers are not kept with an unused request, */
-#define FAT_REQS_MAX 32	      /* but for so many requests: as deep as clients usually go */
+#define KEPT_BUFFER_MAX 65536	  /* larger buffers do not stay with an unused request, */
+#define FAT_BYTES_MAX (16u << 20) /* but for so much in all, enough for 64 KiB in 200 */
 
 /* What the thread is working on, for req_blame(). */
 static _Thread_local struct req *req_working;
@@ -291,18 +291,20 @@ static void req_release(struct req *req)
 		fid_unref(fids, req->dfid);
 }
 
-/* Large buffers stay with a few requests, and cost the others a system call. */
+/* Large buffers stay with some requests, and cost the others a system call. */
 static void req_trim(struct req *req)
 {
 	struct session *session = req->session;
 
-	if (req->fat || req->bytes <= KEPT_BUFFER_MAX)
+	if (req->bytes <= KEPT_BUFFER_MAX || req->bytes <= req->fat)
 		return;
-	if (session->fat < FAT_REQS_MAX) {
-		session->fat++;
-		req->fat = true;
+	session->fat -= req->fat;
+	if (session->fat + req->bytes <= FAT_BYTES_MAX) {
+		session->fat += req->bytes;
+		req->fat = req->bytes;
 		return;
 	}
+	req->fat = 0;
 	madvise(req->in, P9_MSIZE_MAX, MADV_REMOVE);
 	madvise(req->out, P9_MSIZE_MAX, MADV_REMOVE);
 	if (req->text_room > KEPT_BUFFER_MAX) {

@@ -85,7 +85,7 @@ struct session {
 	uint32_t reqs_used;
 	struct req_queue free;
 	uint32_t reqs;	/* in `active` */
-	uint32_t fat;	/* requests that keep large buffers */
+	uint32_t fat;	/* bytes of large buffers that requests keep */
 	uint64_t bytes; /* charged to all */
 	uint64_t order; /* of the last arrival */
 	uint32_t waits; /* asks that may wait for other clients */
