@@ -133,6 +133,16 @@ struct bench_load {
 uint64_t bench_random_block(uint64_t random, uint32_t size);
 uint64_t bench_next_block(atomic_uint_fast64_t *next, uint32_t size);
 
+/* ---- results ---- */
+
+struct bench_figures {
+	double seconds, cpu_us; /* per operation: of the server, or of who does it directly */
+	uint64_t operations, bytes;
+	struct bench_times times;
+};
+
+void bench_print_figures(const struct bench_figures *figures);
+
 /* ---- directly ---- */
 
 struct bench_direct {
@@ -152,14 +162,10 @@ void bench_direct_close(struct bench_direct *direct);
 int bench_direct_shared(const struct bench_row *row, struct bench_direct *direct, uint64_t ms,
 			double *cpu_us);
 
-/* ---- results ---- */
-
-struct bench_figures {
-	double seconds, cpu_us; /* per operation: of the server, or of who does it directly */
-	uint64_t operations, bytes;
-	struct bench_times times;
-};
-
-void bench_print_figures(const struct bench_figures *figures);
+/* The work in so many threads at once, each of which sleeps that long before it does it: what
+ * storage that takes its time gives without a server. Adds to `f`, but sets its seconds and
+ * cpu_us. 0 or -errno. */
+int bench_direct_slow(const struct bench_row *row, const char *path, uint32_t size,
+		      unsigned threads, uint64_t delay_us, uint64_t ms, struct bench_figures *f);
 
 #endif

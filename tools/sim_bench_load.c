@@ -47,7 +47,7 @@ struct measuring {
 	struct bench_watch *watch;
 	struct bench_direct direct;
 	const char *direct_path; /* NULL: not measured */
-	uint64_t ms;
+	uint64_t ms, delay_us;	 /* of the storage */
 	bool beside, count_calls;
 };
 
@@ -316,6 +316,15 @@ void bench_print_figures(const struct bench_figures *f)
 	       bench_times_us(&f->times, 0.999), f->cpu_us);
 }
 
+/* Does each ring have its part? */
+static void print_rings(const struct measuring *m)
+{
+	printf(", \"rings\": [");
+	for (unsigned i = 0; i < m->load.workers; i++)
+		printf("%s%llu", i > 0 ? ", " : "", (unsigned long long)m->worker[i].operations);
+	printf("]");
+}
+
 static void print_load(const struct measuring *m, const struct state *from, const struct state *to,
 		       double calls)
 {
@@ -341,6 +350,8 @@ static void print_load(const struct measuring *m, const struct state *from, cons
 	if (calls >= 0)
 		printf(", \"calls\": %.3f", calls);
 	printf(", \"total\": %llu", (unsigned long long)total);
+	if (m->worker[0].ring != NULL)
+		print_rings(m);
 }
 
 static int measure_load(struct measuring *m, unsigned depth)
@@ -368,13 +379,11 @@ static int measure_load(struct measuring *m, unsigned depth)
 	return 0;
 }
 
-static int measure_direct(struct measuring *m)
+static int work_directly(struct measuring *m, struct bench_figures *f)
 {
-	static struct bench_figures f;
 	int64_t start = bench_now_ns(), end = start + (int64_t)m->ms / 2 * MS, now = start;
 	struct timespec from, to;
 
-	memset(&f, 0, sizeof(f));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	while (now < end) {
 		const struct bench_work *work = bench_row_work(m->load.row, m->direct.random++);
@@ -384,19 +393,31 @@ static int measure_direct(struct measuring *m)
 		if (result < 0)
 			return (int)result;
 		now = bench_now_ns();
-		bench_times_add(&f.times, (uint64_t)(now - then));
-		f.operations++;
-		f.bytes += (uint64_t)result;
+		bench_times_add(&f->times, (uint64_t)(now - then));
+		f->operations++;
+		f->bytes += (uint64_t)result;
 	}
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	f.seconds = (double)(now - start) / 1e9;
-	f.cpu_us = ((double)(to.tv_sec - from.tv_sec) * 1e6 +
-		    (double)(to.tv_nsec - from.tv_nsec) / 1e3) /
-		   (double)f.operations;
+	f->seconds = (double)(now - start) / 1e9;
+	f->cpu_us = ((double)(to.tv_sec - from.tv_sec) * 1e6 +
+		     (double)(to.tv_nsec - from.tv_nsec) / 1e3) /
+		    (double)f->operations;
+	return 0;
+}
+
+static int measure_direct(struct measuring *m, unsigned depth)
+{
+	static struct bench_figures f;
+	int result;
+
+	memset(&f, 0, sizeof(f));
+	result = m->delay_us == 0 ? work_directly(m, &f)
+				  : bench_direct_slow(m->load.row, m->direct_path, m->load.size,
+						      depth, m->delay_us, m->ms / 2, &f);
 	printf(", \"direct\": {");
 	bench_print_figures(&f);
 	printf("}");
-	return 0;
+	return result;
 }
 
 static int measure_shared(struct measuring *m)
@@ -417,9 +438,9 @@ static int measure_depth(struct measuring *m, unsigned depth)
 	printf("{\"row\": \"%s\", \"depth\": %u, ", m->load.row->name, depth);
 	result = measure_load(m, depth);
 	if (result == 0 && m->direct_path != NULL)
-		result = measure_direct(m);
-	if (result == 0 && m->direct_path != NULL && m->load.row->work != NULL &&
-	    m->load.row->work->data != BENCH_NO_DATA)
+		result = measure_direct(m, depth);
+	if (result == 0 && m->direct_path != NULL && m->delay_us == 0 &&
+	    m->load.row->work != NULL && m->load.row->work->data != BENCH_NO_DATA)
 		result = measure_shared(m);
 	printf("}\n");
 	fflush(stdout);
@@ -534,6 +555,7 @@ static int run_bench(struct sim_call *call)
 	int result;
 
 	m.ms = sim_option(call, 't', 500, &bad);
+	m.delay_us = sim_option(call, 'd', 0, &bad);
 	m.load.guest = call->guest;
 	m.load.row = bench_row_find(call->argv[0]);
 	if (bad || m.load.row == NULL)
@@ -557,6 +579,9 @@ static const struct argp_option bench_options[] = {
 	{"server", 'P', "PID", 0, "whose use of the processor is told", 0},
 	{"calls", 'C', NULL, 0, "count its system calls, too (root)", 0},
 	{"direct", 'D', "DIR", 0, "where the files are on the host: the same work done there", 0},
+	{"delay", 'd', "US", 0,
+	 "what is done directly there is done by a thread for each operation, after so much sleep",
+	 0},
 	{"beside-statfs", 'b', NULL, 0, "one Tstatfs after the other besides, not counted", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
 };

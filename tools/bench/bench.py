@@ -27,6 +27,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 SMALL = ["read4k", "write4k", "read64k", "write64k", "getattr", "walk", "create", "mixed"]
 LARGE = ["seqread", "seqwrite", "readdir"]
+ONE_CALL = ["read4k", "write4k", "read64k", "write64k", "getattr", "seqread", "seqwrite"]
 ROWS = SMALL + LARGE
 
 # Loads in Linux' own client, which a lab runs: {top} is the checkout, {build} what was built.
@@ -175,17 +176,19 @@ class Run:
 
     # ---- all of them ----
 
+    def direct(self):
+        """Where the simulator works on the files itself."""
+        return ["--direct", os.path.join(self.export, "bench")]
+
     def rounds(self, servers, rows):
         """Every row on every server, by turns; who comes first changes."""
         for number in range(self.profile["rounds"]):
-            self.sample(None, ["bench-wake", "--time", str(self.profile["ms"]), "--direct",
-                               os.path.join(self.export, "bench")], number)
+            self.sample(None, ["bench-wake", "--time", str(self.profile["ms"])] + self.direct(),
+                        number)
             for row in rows:
                 for i in range(len(servers)):
                     server = servers[(i + number) % len(servers)]
-                    direct = []
-                    if isinstance(server, Daemon):
-                        direct = ["--direct", os.path.join(self.export, "bench")]
+                    direct = self.direct() if isinstance(server, Daemon) else []
                     self.row(server, row, self.depths(row), number, *direct)
             if self.options.beside:
                 self.beside(number)
@@ -199,7 +202,10 @@ class Run:
                               self.export, f"all={delay}ms")
             for number in range(self.profile["slow_rounds"]):
                 for row in rows:
-                    self.row(server, row, self.profile["slow"], number, delay_ms=delay)
+                    direct = []
+                    if row in ONE_CALL:
+                        direct = self.direct() + ["--delay", str(delay * 1000)]
+                    self.row(server, row, self.profile["slow"], number, *direct, delay_ms=delay)
 
     def stuck_rounds(self):
         """Others beside a request that takes a second."""
