@@ -47,8 +47,7 @@ struct fs_node {
  * these flags gives its like. So is `copies`: see there. */
 struct fs_file {
 	int32_t id;
-	uint32_t flags;
-	uint32_t copies;
+	uint32_t flags : 31, copies : 1; /* a million fids have one each */
 };
 
 #define FS_NO_NODE ((struct fs_node){.id = -1})

@@ -114,7 +114,7 @@ static void node_release(struct fid_table *table, struct node *node)
 /* One store, of a value that is never wrong: no change is needed. */
 void fid_note_locks(struct fid *fid)
 {
-	saved_set(&fid->saved.locked, true);
+	__atomic_store_n(&fid->saved.locked, true, __ATOMIC_RELEASE);
 }
 
 void fid_close_file(struct fs *fs, const struct fid *fid, struct fs_file file)

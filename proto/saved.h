@@ -28,7 +28,7 @@
 #include "proto/9p.h"
 #include "proto/ranges.h"
 
-#define SAVED_LAYOUT 4 /* changes with anything below */
+#define SAVED_LAYOUT 5 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -115,14 +115,14 @@ enum fid_state {
 struct fid_saved {
 	uint32_t state;
 	uint32_t number;
-	uint32_t kind;
 	uint32_t node;
 	uint32_t uid; /* n_uname of the attach it descends from */
 	uint32_t xattr;
+	uint8_t kind;
+	uint8_t locked; /* the file may hold locks */
+	uint8_t rclose; /* the object is removed when the fid goes, whatever takes it */
+	uint8_t stays;	/* a Tversion that says the same dialect again leaves it */
 	struct fs_file file;
-	uint32_t locked;	   /* the file may hold locks */
-	uint32_t rclose;	   /* the object is removed when the fid goes, whatever takes it */
-	uint32_t stays;		   /* a Tversion that says the same dialect again leaves it */
 	struct fid_place from, to; /* where the last read of a directory began and ended */
 };
 
