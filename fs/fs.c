@@ -58,9 +58,9 @@ static int fs_flags_check(int flags, int more)
 }
 
 /* What opening the same object once more takes; the rest was done by the first time. */
-static uint32_t fs_kept_flags(int flags)
+static void fs_keep_flags(struct fs_file *file, int flags)
 {
-	return (uint32_t)(flags & ~(O_TRUNC | O_EXCL));
+	file->flags = (uint32_t)(flags & ~(O_TRUNC | O_EXCL)) & INT32_MAX;
 }
 
 static bool fs_readable(struct fs_file file)
@@ -258,7 +258,7 @@ static int fs_open_check(const struct fs *fs, struct fs_node node, int flags)
 
 static void fs_opened(struct fs *fs, int flags, struct fs_file *file)
 {
-	file->flags = fs_kept_flags(flags);
+	fs_keep_flags(file, flags);
 	file->copies = fs->ops->copies && fs->ops->copies(fs, *file);
 }
 
@@ -352,8 +352,13 @@ static int fs_create_new(struct fs *fs, struct fs_node dir, const char *name, in
 	int ret = fs->ops->create(fs, dir, name, flags & ~O_EXCL, mode & FS_MODE_BITS, cred, node,
 				  file, attr);
 
-	if (ret == 0)
+	if (ret == 0) {
 		fs_opened(fs, flags, file);
+		return 0;
+	}
+	/* A slot that failed half way has closed what it opened. */
+	*node = FS_NO_NODE;
+	*file = FS_NO_FILE;
 	return ret;
 }
 

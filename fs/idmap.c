@@ -273,7 +273,14 @@ static int idmap_create_file(struct fs *fs, struct fs_node dir, const char *name
 	if (ret == 0)
 		ret = fs_create(layer_below(fs), dir, name, flags | O_EXCL, mode, cred, node, file,
 				attr, NULL);
-	return ret ? ret : idmap_show(fs, attr);
+	if (ret)
+		return ret;
+	ret = idmap_show(fs, attr);
+	if (ret == 0)
+		return 0;
+	fs_close(layer_below(fs), *file);
+	fs_forget(layer_below(fs), *node);
+	return ret;
 }
 
 static int idmap_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,

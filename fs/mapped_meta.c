@@ -76,7 +76,11 @@ int mapped_meta_home(struct fs *below, struct fs_node dir, struct fs_node *home)
 	if (ret && ret != -EEXIST)
 		return ret;
 	ret = fs_walk(below, dir, MAPPED_META, home, &attr);
-	return ret == 0 && !S_ISDIR(home->type) ? -ENOTDIR : ret;
+	if (ret || S_ISDIR(home->type))
+		return ret;
+	fs_forget(below, *home);
+	*home = FS_NO_NODE;
+	return -ENOTDIR;
 }
 
 /* ---- what a file says ---- */

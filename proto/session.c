@@ -416,8 +416,12 @@ static void drop_resolved(struct req *req)
 
 	node_let_go(fids, req->node);
 	fid_unref(fids, req->fid);
-	req->node = NULL;
-	req->fid = NULL;
+	if (req->dfid != NULL) {
+		node_let_go(fids, req->dnode);
+		fid_unref(fids, req->dfid);
+	}
+	req->node = req->dnode = NULL;
+	req->fid = req->dfid = NULL;
 }
 
 /* Has the ask made. */

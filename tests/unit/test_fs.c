@@ -464,6 +464,35 @@ static void models_have_names(void)
 	FAILS(EINVAL, fs_model_parse("none ", &model));
 }
 
+/* Like a layer that gives up half way. */
+static int failing_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
+			  uint32_t mode, struct fs_cred who, struct fs_node *node,
+			  struct fs_file *file, struct fs_attr *attr)
+{
+	(void)fs, (void)dir, (void)name, (void)flags, (void)mode, (void)who, (void)attr;
+	*node = file_node;
+	*file = rw_file;
+	return -ENOSPC;
+}
+
+static void a_file_that_was_not_made_is_none(void)
+{
+	static const struct fs_ops failing_ops = {.name = "failing", .create = failing_create};
+	static const int flags[] = {O_RDWR, O_RDWR | O_EXCL};
+	struct fs failing = {.ops = &failing_ops};
+
+	for (size_t i = 0; i < countof(flags); i++) {
+		struct fs_node node;
+		struct fs_file file;
+		struct fs_attr attr;
+
+		FAILS(ENOSPC, fs_create(&failing, dir_node, "x", flags[i], 0644, cred, &node, &file,
+					&attr, NULL));
+		CU_ASSERT_EQUAL(node.id, -1);
+		CU_ASSERT_EQUAL(file.id, -1);
+	}
+}
+
 static int layer_of_test_fsync(struct fs *fs, struct fs_file file, bool datasync)
 {
 	(void)file, (void)datasync;
@@ -575,6 +604,7 @@ static const struct test tests[] = {
 	 what_another_change_brings_about_is_not_asked_for},
 	{"what_cannot_be_set_does_not_reach_the_driver",
 	 what_cannot_be_set_does_not_reach_the_driver},
+	{"a_file_that_was_not_made_is_none", a_file_that_was_not_made_is_none},
 	{"models_have_names", models_have_names},
 	{"a_layer_has_its_own_slots_and_those_below", a_layer_has_its_own_slots_and_those_below},
 	{"delays_are_read", delays_are_read},

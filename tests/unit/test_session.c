@@ -238,6 +238,37 @@ static void replies_leave_in_the_order_in_which_asks_end(void)
 	stage_close(s);
 }
 
+static unsigned count_fids(const struct stage *s)
+{
+	const struct saved *saved = s->session->saved;
+	unsigned count = 0;
+
+	for (uint32_t i = 1; i <= saved->fid_used; i++)
+		count += saved->fid[i].saved.state != FID_FREE;
+	return count;
+}
+
+/* Its fids are looked up anew when the one that it waited for is free. */
+static void request_that_waited_leaves_no_fid_behind(void)
+{
+	struct stage *s = stage_open();
+
+	does(s, T(version, .msize = 8192, .version = p9_str("9P2000.u")));
+	does(s, T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	does(s, walk(0, 1, NULL));
+	does(s, walk(0, 2, "f"));
+	submit(s, 1, T(create, .fid = 1, .name = p9_str("g"), .perm = 0644));
+	submit(s, 2,
+	       T(create, .fid = 1, .name = p9_str("h"), .perm = P9_DMLINK,
+		 .extension = p9_str("2")));
+	ask_all(s);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rerror);
+	does(s, T(clunk, .fid = 2));
+	does(s, T(clunk, .fid = 1));
+	CU_ASSERT_EQUAL(count_fids(s), 1);
+	stage_close(s);
+}
+
 static void fid_in_use_outlives_its_clunk(void)
 {
 	struct stage *s = stage_open();
@@ -586,7 +617,7 @@ static void so_many_attributes_at_once_and_no_more(void)
 	stage_close(s);
 }
 
-#define LARGE 40 /* requests: more than may keep their memory */
+#define LARGE 160 /* requests: more than may keep their memory */
 
 static void submit_large(struct stage *s, uint16_t tag)
 {
@@ -1343,6 +1374,7 @@ static void paused_session_answers_no_lock_that_waits(void)
 static const struct test tests[] = {
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
+	{"request_that_waited_leaves_no_fid_behind", request_that_waited_leaves_no_fid_behind},
 	{"fid_in_use_outlives_its_clunk", fid_in_use_outlives_its_clunk},
 	{"fids_beyond_the_budget_are_refused", fids_beyond_the_budget_are_refused},
 	{"requests_beyond_the_budget_have_to_wait", requests_beyond_the_budget_have_to_wait},
