@@ -28,7 +28,8 @@ static int check_head(const struct arena *arena, char *err, size_t errlen)
 		return refuse("has the layout of another version", err, errlen);
 	if (arena->phase >= ARENA_PHASES || arena->rings > CONTROL_RINGS_MAX)
 		return refuse("is damaged", err, errlen);
-	for (uint32_t i = 0; i < arena->rings; i++) {
+	/* Whoever was to fill it may have died while it mapped the rings. */
+	for (uint32_t i = 0; i < arena->rings && arena->phase != ARENA_EMPTY; i++) {
 		if (arena->ring[i].order < RING_ORDER_MIN || arena->ring[i].order > RING_ORDER_MAX)
 			return refuse("is damaged", err, errlen);
 	}

@@ -90,6 +90,7 @@ static int send_byte(int sock, char byte)
 
 struct sender {
 	int sock;
+	bool all; /* what is open, rather than certain numbers */
 	struct batch batch;
 };
 
@@ -103,7 +104,22 @@ static bool refs_wait(unsigned *waited_ms)
 	return *waited_ms < PATIENCE_S * 1000;
 }
 
-static int send_batch(struct sender *sender)
+/* Threads that are late may have closed some meanwhile: those were nobody's but theirs. */
+static bool drop_closed(struct batch *batch)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < batch->count; i++) {
+		if (fcntl(batch->number[i], F_GETFD) >= 0)
+			batch->number[kept++] = batch->number[i];
+	}
+	if (kept == batch->count)
+		return false;
+	batch->count = kept;
+	return true;
+}
+
+static int send_once(struct sender *sender)
 {
 	union {
 		struct cmsghdr header;
@@ -135,8 +151,18 @@ static int send_batch(struct sender *sender)
 		else if (errno != EINTR && errno != ETOOMANYREFS)
 			return failure();
 	}
-	sender->batch = (struct batch){.count = 0};
 	return 0;
+}
+
+static int send_batch(struct sender *sender)
+{
+	int err = send_once(sender);
+
+	while (err == -EBADF && sender->all && drop_closed(&sender->batch))
+		err = sender->batch.count > 0 ? send_once(sender) : 0;
+	if (err == 0)
+		sender->batch = (struct batch){.count = 0};
+	return err;
 }
 
 static int push(struct sender *sender, int fd)
@@ -170,7 +196,7 @@ int handover_send(int sock, const int *fd, size_t count)
  * closed ones. */
 int handover_send_all(int sock)
 {
-	struct sender sender = {.sock = sock};
+	struct sender sender = {.sock = sock, .all = true};
 	struct rlimit limit;
 	int err = prepare(sock);
 

@@ -719,14 +719,18 @@ static void take_order(struct keeper *k)
 	int fds[CONTROL_FDS_MAX];
 	int got = control_recv(KEEPER_CONTROL, &msg, fds);
 
+	/* What nobody asked for goes first: later a worker may have its number. */
+	for (unsigned i = 0; i < CONTROL_FDS_MAX && got == 1; i++) {
+		if (i > 0 || msg.type != CONTROL_HANDOVER)
+			cleanup_close(&fds[i]);
+	}
 	if (got == 1)
 		obey(k, &msg, &fds[0]);
 	else if (got == -EBADF || got == -ENOTSOCK)
 		defend(k);
 	else if (got != -EAGAIN && got != -EINTR)
 		disconnect(k);
-	for (unsigned i = 0; i < CONTROL_FDS_MAX; i++)
-		cleanup_close(&fds[i]);
+	cleanup_close(&fds[0]);
 }
 
 static void take_connection(struct keeper *k)

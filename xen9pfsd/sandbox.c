@@ -354,6 +354,23 @@ static int only_export(const struct sandbox *sandbox)
 	return outcome(syscall(SYS_landlock_restrict_self, fd, 0));
 }
 
+/* ---- descriptors ----
+ *
+ * Where a guest has used up all, its next process needs some until it serves, or it would come
+ * without the walls that take one. */
+
+static int leave_files(const struct sandbox *sandbox)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur <= 2 * sandbox->reserve)
+		return 0;
+	limit.rlim_cur -= sandbox->reserve;
+	return outcome(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 /* ---- system calls ----
  *
  * What a worker, its C library and its threads do, and nothing else: whoever does something
@@ -566,6 +583,7 @@ static const struct wall {
 	{SANDBOX_UNTRACED, "not dumpable", LOCK, false, refuse_tracing},
 	{SANDBOX_NO_NEW_PRIVS, "no new privileges", LOCK, true, no_new_privs},
 	{SANDBOX_LANDLOCK, "Landlock", LOCK, false, only_export},
+	{SANDBOX_LIMITS, "a limit of files", LOCK, false, leave_files},
 	{SANDBOX_SYSCALLS, "a filter of system calls", LOCK, true, filter_calls},
 };
 

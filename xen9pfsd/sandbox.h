@@ -44,6 +44,7 @@ struct sandbox {
 	bool groups;   /* it may join any */
 	/* Those it may keep, as in /proc/PID/status; 0: sandbox_capabilities(). */
 	unsigned long long capabilities;
+	unsigned reserve; /* so many files fewer may it open in the end */
 	unsigned without; /* for tests: walls that are not put up */
 	unsigned missing; /* added to: walls that are not there. Zeroed at first */
 };

@@ -36,6 +36,7 @@
 #define LINGER_TICK_MS 10 /* when the worker ends, requests may be with the storage: */
 #define LINGER_TICKS 100  /* they are looked after so often, then left behind */
 #define EXIT_HANDOVER_FAILED 9
+#define START_FILES 16 /* only until it serves a worker may have so many */
 
 struct share {
 	const struct control_start *start;
@@ -56,6 +57,7 @@ struct share {
 	bool ending;
 	bool alone;   /* the keeper is dead */
 	bool root;    /* its own user, while it could still be asked */
+	bool standby; /* beside a worker: see prepare() */
 	int status;   /* enum share_exit */
 	int handover; /* where the descriptors are to go; -1 */
 };
@@ -367,8 +369,9 @@ static int map_device(struct share *share, char *err, size_t errlen)
 
 /* Behind the first walls: maps the rings and makes the arena ready. A standby maps beside the
  * worker, whose arena it is still. */
-static int prepare(struct share *share, bool standby, char *err, size_t errlen)
+static int prepare(struct share *share, char *err, size_t errlen)
 {
+	const bool standby = share->standby;
 	int ret = arena_map(KEEPER_ARENA, &share->arena, err, errlen);
 
 	if (ret == 0)
@@ -384,6 +387,7 @@ static int prepare(struct share *share, bool standby, char *err, size_t errlen)
 		ret = map_device(share, err, errlen);
 		if (ret == 0)
 			ret = stand_by();
+		share->standby = ret < 0;
 	}
 	if (ret == 0)
 		ret = take_up_arena(share, err, errlen);
@@ -424,10 +428,10 @@ static void tell_walls(const struct share *share)
 		 "walls around its process that cannot be had here: %s", text);
 }
 
-static int share_open(struct share *share, bool standby, char *err, size_t errlen)
+static int share_open(struct share *share, char *err, size_t errlen)
 {
 	bool first;
-	int ret = prepare(share, standby, err, errlen);
+	int ret = prepare(share, err, errlen);
 
 	if (ret < 0)
 		return ret;
@@ -487,6 +491,7 @@ int share_serve(const struct share_env *env)
 		.export = env->start->export,
 		.linger.fd = -1,
 		.root = geteuid() == 0,
+		.standby = env->standby,
 		.handover = -1,
 	};
 	char text[CONTROL_TEXT_MAX];
@@ -498,11 +503,17 @@ int share_serve(const struct share_env *env)
 		.readonly = share.export.readonly,
 		.devices = share.export.special == FS_SPECIAL_OPEN,
 		.groups = share.export.permissions == FS_PERMISSIONS_HOST,
+		.reserve = START_FILES,
 		.capabilities = fs_export_capabilities(&share.export),
 	};
 	prctl(PR_SET_NAME, env->standby ? "xen9pfsd-stand" : "xen9pfsd-share");
 	set_signals();
-	ret = share_open(&share, env->standby, text, sizeof(text));
+	ret = share_open(&share, text, sizeof(text));
+	/* The share has its worker, whose descriptors these are, and who reports. */
+	if (ret < 0 && share.standby) {
+		log_warning("no standby: %s", text);
+		_exit(SHARE_HELD);
+	}
 	prctl(PR_SET_NAME, "xen9pfsd-share");
 	if (ret < 0) {
 		share.status = ret == -EUCLEAN ? SHARE_ARENA : SHARE_FAILED;

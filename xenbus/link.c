@@ -68,8 +68,10 @@ int link_adopt(const char *bus, const struct link_saved *saved, struct link **li
 		return -EINVAL;
 	}
 	result = open_version(bus, &adopted, link, err, errlen);
-	if (result == 0)
+	if (result == 0) {
 		(*link)->ports = adopted;
+		(*link)->adopted = true;
+	}
 	return result;
 }
 
@@ -78,6 +80,7 @@ int link_resume(struct link *link)
 	const struct link_saved *own = &link->ports;
 	int result = 0;
 
+	link->adopted = false;
 	for (uint32_t i = 0; i < own->ports && result == 0; i++)
 		result = link_unmask(link, own->port[i].port);
 	for (uint32_t i = 0; i < own->ports && result == 0; i++)

@@ -19,6 +19,7 @@
 #define XENBUS_LINK_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct link;
@@ -119,6 +120,7 @@ struct link {
 	int map_fd;
 	struct link_saved *saved; /* to add to, or NULL */
 	struct link_saved ports;  /* adopted or bound */
+	bool adopted; /* and not resumed: they are a predecessor's, and not to be closed */
 };
 
 /* `address` is what stands behind the name in the name of the bus. `adopted`: NULL, or a

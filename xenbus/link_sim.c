@@ -266,9 +266,11 @@ static void link_sim_close(struct link *link)
 		munmap(mapping->addr, mapping->count * SIM_PAGE_SIZE);
 		forget_mapping(mapping);
 	}
-	sim_wire_ports_close(sim->ports);
-	close(link->fd);
-	close(link->bus);
+	if (!link->adopted) {
+		sim_wire_ports_close(sim->ports);
+		close(link->fd);
+		close(link->bus);
+	}
 	close(link->map_fd);
 	free(sim);
 }

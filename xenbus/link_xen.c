@@ -62,7 +62,8 @@ static void link_xen_close(struct link *link)
 {
 	struct link_xen *xen = xen_of(link);
 
-	if (xen->evtchn != NULL)
+	/* There is no call that frees the handle alone. */
+	if (xen->evtchn != NULL && !link->adopted)
 		xenevtchn_close(xen->evtchn);
 	if (xen->gnttab != NULL)
 		xengnttab_close(xen->gnttab);
