@@ -110,7 +110,7 @@ static int check_program(int exe)
 
 	if (fstat(exe, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_nlink == 0 || (st.st_mode & S_IWOTH) != 0 ||
+	if (!S_ISREG(st.st_mode) || st.st_nlink == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
 	    (st.st_uid != 0 && st.st_uid != geteuid()))
 		return -EPERM;
 	return 0;
