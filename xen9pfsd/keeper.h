@@ -4,8 +4,9 @@
  *
  * Keeper and worker share one descriptor table, but no memory (clone(2) with CLONE_FILES, no
  * exec). What a worker has opened outlives it there, under the same numbers; what it knew is in
- * the arena. The keeper never maps the guest's memory and never looks into the arena; it does not
- * trust the worker, which may close or replace any descriptor.
+ * the arena. The keeper never maps the guest's memory, and looks into the arena only at its head
+ * (arena_check()), when it takes a session over; it does not trust the worker, which may close or
+ * replace any descriptor.
  *
  * Numbers from KEEPER_FDS on belong to the worker. One that starts closes those that the arena
  * does not know, so the keeper opens nothing between a worker's start and its CONTROL_READY.
