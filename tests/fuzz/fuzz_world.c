@@ -667,6 +667,11 @@ static void sweep_mem(struct fuzz_world *w)
 		if (node[i] && s->node[i].refs == 0)
 			fs_forget(w->fs, s->node[i].saved.fs);
 	}
+	/* The directory where a request's name was found: nobody goes on with a flushed one. */
+	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
+		if (s->slot[i].state == SLOT_ASKING && s->slot[i].flushed && s->slot[i].named)
+			fs_forget(w->fs, (struct fs_node){.id = s->name[i].dir, .type = S_IFDIR});
+	}
 }
 
 /* What it knew is gone; nothing is said to anybody, and nothing closed. */
