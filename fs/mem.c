@@ -406,12 +406,17 @@ static int mem_mknod(struct fs *fs, struct fs_node dir, const char *name, uint32
 		     uint32_t major, uint32_t minor, struct fs_cred cred, struct fs_attr *attr)
 {
 	_locked_ struct mem *mem = mem_enter(fs);
+	const bool device = S_ISCHR(mode) || S_ISBLK(mode);
 	struct mem_inode *inode;
-	int ret = mem_make(mem, dir, name, mode, cred, &inode);
+	int ret;
 
+	/* As Linux has it: 12 and 20 bits. */
+	if (device && (major >= 1U << 12 || minor >= 1U << 20))
+		return -EINVAL;
+	ret = mem_make(mem, dir, name, mode, cred, &inode);
 	if (ret)
 		return ret;
-	if (S_ISCHR(mode) || S_ISBLK(mode)) {
+	if (device) {
 		inode->attr.rdev_major = major;
 		inode->attr.rdev_minor = minor;
 	}
