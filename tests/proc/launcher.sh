@@ -9,6 +9,8 @@ status_of() { # PID KEY
 
 # launcher_start: one that is nobody's child, as under its own unit; its pid is in $service.
 launcher_start() {
+    # That of one that was killed says nothing.
+    rm -f "$bus/xen9pfsd/launcher.sock"
     background launcher.out "$daemon" --bus "sim:$bus" --export "$share" launcher
     service=$pid
     await "the launcher listens" listens_or_ended
@@ -16,8 +18,7 @@ launcher_start() {
 }
 
 listens_or_ended() {
-    ended "$service" || grep -q "$bus/xen9pfsd/launcher.sock" /proc/net/unix ||
-        [ -S "$bus/xen9pfsd/launcher.sock" ]
+    ended "$service" || [ -S "$bus/xen9pfsd/launcher.sock" ]
 }
 
 # As the unit starts it. Only root has rights to take away.
