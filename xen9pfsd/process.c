@@ -749,8 +749,9 @@ static void keeper_ended(struct process *p, int64_t now_ms)
 	const struct control_msg stop = {.type = CONTROL_STOP};
 
 	/* With the socket closed nobody should live; if somebody does, he was up to something. Not
-	 * while another one has the arena. */
-	if (p->now.control < 0 && p->state != PROCESS_MOVING)
+	 * while another one has the arena, who is ours or the last supervisor's. */
+	if (p->now.control < 0 && p->state != PROCESS_MOVING &&
+	    !state_dir_has_successor(p->dir, p->name))
 		peer_kill(p, &p->now);
 	peer_ended(p, &p->now);
 	if (p->now.control < 0)

@@ -118,6 +118,7 @@ static void fake_await_call(void)
 
 	poll(&fd, 1, GUARD_MS);
 	fake_answer_call(CONTROL_KEEPER, false);
+	raise(SIGSTOP);
 }
 
 static void fake_obey(const struct control_msg *msg, const int fds[CONTROL_FDS_MAX], bool late)
@@ -173,7 +174,7 @@ static char *fake_script(bool next)
 }
 
 /* The scripts: serve, fail, silent, nonsense, deaf (to orders), late (it answers a call before it
- * hands over); with TAKE_OVER also refuse, drop. */
+ * hands over, and stops itself between the two); with TAKE_OVER also refuse, drop. */
 static int fake_main(void)
 {
 	struct pollfd fds[] = {
@@ -358,12 +359,12 @@ static enum process_news pump(struct bench *b, enum process_state until)
 /* No state: only news end it. */
 #define NEWS ((enum process_state)99)
 
+static const struct control_start the_share = {.domid = DOMID, .devid = DEVID, .rings = 1};
+
 static void start(struct bench *b)
 {
-	const struct control_start what = {.domid = DOMID, .devid = DEVID, .rings = 1};
-
 	CU_ASSERT_EQUAL_FATAL(
-		process_start(&b->process, process_how_again(&b->process), &what, "/"), 0);
+		process_start(&b->process, process_how_again(&b->process), &the_share, "/"), 0);
 	pump(b, PROCESS_STARTING);
 }
 
@@ -376,8 +377,7 @@ static void serve(struct bench *b)
 
 static enum process_news adopt(struct bench *b, bool announced, bool keep)
 {
-	const struct control_start what = {.domid = DOMID, .devid = DEVID, .rings = 1};
-	enum process_news news = process_adopt(&b->process, &what, announced, keep, now(b));
+	enum process_news news = process_adopt(&b->process, &the_share, announced, keep, now(b));
 
 	return news != PROCESS_NO_NEWS ? news : pump(b, NEWS);
 }
@@ -827,15 +827,16 @@ static void successor_is_found_by_its_own_socket(void)
 	bench_close(&b);
 }
 
-/* The supervisor has died in the middle of a move: the keeper answers the new one, and then obeys
- * the last one. Returns the successor. */
-static pid_t leave_a_late_move(struct bench *b)
+/* The supervisor has died in the middle of a move: the keeper answers the new one, stops, and then
+ * obeys the last one. Returns the successor. */
+static pid_t leave_a_late_move(struct bench *b, pid_t *old)
 {
 	pid_t successor;
 
 	bench_open(b);
 	script("late", "serve");
 	serve(b);
+	*old = b->process.now.pid;
 	CU_ASSERT_EQUAL_FATAL(process_move(&b->process, -1, now(b)), 0);
 	pump(b, PROCESS_MOVING);
 	successor = b->process.next.pid;
@@ -843,29 +844,51 @@ static pid_t leave_a_late_move(struct bench *b)
 	return successor;
 }
 
+/* Whether it has stopped already or not. */
+static void go_on_and_end(pid_t pid)
+{
+	int64_t end = nodes_now() + GUARD_MS;
+
+	while (kill(pid, SIGCONT) == 0 && nodes_now() < end)
+		sched_yield();
+	CU_ASSERT(kill(pid, 0) < 0);
+}
+
 static void keeper_that_hands_over_after_its_hello_is_followed_to_the_successor(void)
 {
 	struct bench b;
-	pid_t successor = leave_a_late_move(&b);
+	pid_t old, successor = leave_a_late_move(&b, &old);
 
 	CU_ASSERT_EQUAL(adopt(&b, true, true), PROCESS_IS_READY);
-	/* Unless it has ended before we knew who it was. */
-	if (b.process.now.pid != successor)
-		CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
+	CU_ASSERT_EQUAL(b.process.now.pid, old);
+	go_on_and_end(old);
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
 	CU_ASSERT_EQUAL(b.process.now.pid, successor);
 	CU_ASSERT_EQUAL(b.process.restarts, 0);
+	bench_close(&b);
+}
+
+static void keeper_that_has_ended_when_its_hello_is_read_is_followed_to_the_successor(void)
+{
+	struct bench b;
+	pid_t old, successor = leave_a_late_move(&b, &old);
+
+	process_adopt(&b.process, &the_share, true, true, now(&b));
+	go_on_and_end(old);
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
+	CU_ASSERT_EQUAL(b.process.now.pid, successor);
 	bench_close(&b);
 }
 
 static void successor_of_a_keeper_that_is_to_end_ends_too(void)
 {
 	struct bench b;
-	pid_t successor = leave_a_late_move(&b);
-	enum process_news news = adopt(&b, true, false);
+	pid_t old, successor = leave_a_late_move(&b, &old);
 
-	if (news == PROCESS_NO_NEWS)
-		news = pump(&b, NEWS);
-	CU_ASSERT_EQUAL(news, PROCESS_HAS_ENDED);
+	process_adopt(&b.process, &the_share, true, false, now(&b));
+	pump(&b, PROCESS_STOPPING);
+	go_on_and_end(old);
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_HAS_ENDED);
 	await_end(successor);
 	CU_ASSERT_EQUAL(files(&b), 0);
 	bench_close(&b);
@@ -903,6 +926,7 @@ static const struct test tests[] = {
 	TEST(who_does_not_answer_is_found_by_the_arena_and_killed),
 	TEST(successor_is_found_by_its_own_socket),
 	TEST(keeper_that_hands_over_after_its_hello_is_followed_to_the_successor),
+	TEST(keeper_that_has_ended_when_its_hello_is_read_is_followed_to_the_successor),
 	TEST(successor_of_a_keeper_that_is_to_end_ends_too),
 };
 
