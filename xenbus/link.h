@@ -18,8 +18,8 @@
 #ifndef XENBUS_LINK_H
 #define XENBUS_LINK_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct link;

@@ -33,6 +33,38 @@ TEST(getattr_of_an_unlinked_file_that_is_not_open)
 	equal(attr(unlinked(w), 2).nlink, 0);
 }
 
+/* A file system may give a dead inode's number to the next; one that a fid knows lives. */
+TEST(new_files_do_not_get_the_path_of_an_unlinked_one_that_a_fid_knows)
+{
+	struct conn *c = unlinked(w);
+	uint64_t path = attr(c, 2).qid.path;
+
+	clunk(c, 1);
+	for (int i = 0; i < 256; i++) {
+		host_file(w, "new", "");
+		check(walk(c, ROOT, 3, "new").path != path);
+		clunk(c, 3);
+		host_unlink(w, "new");
+	}
+	equal(attr(c, 2).qid.path, path);
+}
+
+TEST(a_path_that_is_given_again_comes_with_another_version)
+{
+	struct conn *c = unlinked(w);
+	struct p9_qid dead = attr(c, 1).qid, next;
+
+	clunk(c, 1);
+	clunk(c, 2);
+	for (int i = 0; i < 256; i++) {
+		host_file(w, "new", "some text");
+		next = walk(c, ROOT, 1, "new");
+		check(next.path != dead.path || next.version != dead.version);
+		clunk(c, 1);
+		host_unlink(w, "new");
+	}
+}
+
 TEST(an_unlinked_file_can_be_read_and_written)
 {
 	struct conn *c = unlinked(w);
