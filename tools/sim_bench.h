@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "tools/sim_guest.h"
 
@@ -26,6 +27,7 @@
 #define BENCH_SMALL 4096
 
 int64_t bench_now_ns(void);
+double bench_cpu_us(clockid_t clock); /* CLOCK_THREAD_CPUTIME_ID or that of the process */
 
 /* ---- latencies: a histogram with steps of less than 1 % ---- */
 

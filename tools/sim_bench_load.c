@@ -271,13 +271,10 @@ static uint64_t operations_now(const struct measuring *m)
 
 static void look(const struct measuring *m, struct state *state)
 {
-	struct timespec used;
-
 	*state = (struct state){.at = 0};
 	if (m->watch != NULL)
 		bench_watch_usage(m->watch, &state->server);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	state->client_us = (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+	state->client_us = bench_cpu_us(CLOCK_PROCESS_CPUTIME_ID);
 	for (unsigned i = 0; i < m->load.workers; i++) {
 		state->bytes += atomic_load(&m->worker[i].bytes);
 		state->replies += atomic_load(&m->worker[i].replies);
@@ -382,9 +379,8 @@ static int measure_load(struct measuring *m, unsigned depth)
 static int work_directly(struct measuring *m, struct bench_figures *f)
 {
 	int64_t start = bench_now_ns(), end = start + (int64_t)m->ms / 2 * MS, now = start;
-	struct timespec from, to;
+	double us = bench_cpu_us(CLOCK_THREAD_CPUTIME_ID);
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
 	while (now < end) {
 		const struct bench_work *work = bench_row_work(m->load.row, m->direct.random++);
 		ssize_t result = work->direct(&m->direct);
@@ -397,11 +393,8 @@ static int work_directly(struct measuring *m, struct bench_figures *f)
 		f->operations++;
 		f->bytes += (uint64_t)result;
 	}
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
 	f->seconds = (double)(now - start) / 1e9;
-	f->cpu_us = ((double)(to.tv_sec - from.tv_sec) * 1e6 +
-		     (double)(to.tv_nsec - from.tv_nsec) / 1e3) /
-		    (double)f->operations;
+	f->cpu_us = (bench_cpu_us(CLOCK_THREAD_CPUTIME_ID) - us) / (double)f->operations;
 	return 0;
 }
 

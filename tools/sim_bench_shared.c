@@ -52,26 +52,18 @@ static void *be_client(void *arg)
 	return NULL;
 }
 
-static double thread_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
 /* Only what the operations take counts. Writes find what the client put there a round ago. */
 static int serve_batch(struct shared *s, const struct bench_row *row, struct bench_direct *d,
 		       double *us)
 {
-	double start = thread_us();
+	double start = bench_cpu_us(CLOCK_THREAD_CPUTIME_ID);
 	ssize_t result = 0;
 
 	for (uint32_t at = s->from; at < s->from + s->len && result >= 0; at += d->size) {
 		d->memory = s->ring + at;
 		result = bench_row_work(row, d->random++)->direct(d);
 	}
-	*us += thread_us() - start;
+	*us += bench_cpu_us(CLOCK_THREAD_CPUTIME_ID) - start;
 	return result < 0 ? (int)result : 0;
 }
 

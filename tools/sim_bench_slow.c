@@ -50,14 +50,6 @@ static void *sleep_and_work(void *arg)
 	return NULL;
 }
 
-static double process_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
 static int begin(struct sleeper *s, struct slow *slow, unsigned number, const char *path,
 		 uint32_t size)
 {
@@ -87,7 +79,7 @@ int bench_direct_slow(const struct bench_row *row, const char *path, uint32_t si
 		.delay = {(time_t)(delay_us / 1000000), (long)(delay_us % 1000000) * 1000},
 	};
 	struct sleeper *sleeper = calloc(threads, sizeof(*sleeper));
-	double us = process_us();
+	double us = bench_cpu_us(CLOCK_PROCESS_CPUTIME_ID);
 	int64_t start = bench_now_ns();
 	unsigned begun = 0;
 	int result = sleeper == NULL ? -ENOMEM : 0;
@@ -105,7 +97,7 @@ int bench_direct_slow(const struct bench_row *row, const char *path, uint32_t si
 	}
 	f->seconds = (double)(bench_now_ns() - start) / 1e9;
 	if (f->operations > 0)
-		f->cpu_us = (process_us() - us) / (double)f->operations;
+		f->cpu_us = (bench_cpu_us(CLOCK_PROCESS_CPUTIME_ID) - us) / (double)f->operations;
 	free(sleeper);
 	return result;
 }

@@ -34,6 +34,14 @@ int64_t bench_now_ns(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+double bench_cpu_us(clockid_t clock)
+{
+	struct timespec used;
+
+	clock_gettime(clock, &used);
+	return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+}
+
 /* Calls `fn` for each thread of process `pid`. */
 static void each_thread(pid_t pid, void (*fn)(pid_t pid, pid_t thread, void *arg), void *arg)
 {
