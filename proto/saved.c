@@ -164,12 +164,15 @@ static void flush(struct slot *slot)
 	__atomic_store_n(&slot->flushed, true, __ATOMIC_RELAXED);
 }
 
+/* What came after the Tversion, while that had to wait, is answered. */
 static void reset(struct saved *s)
 {
+	const uint64_t order = s->slot[s->redo.slot - 1].order;
+
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
 		struct slot *slot = &s->slot[i];
 
-		if (i + 1 != s->redo.slot && slot->state != SLOT_FREE && slot->state < SLOT_SENDING)
+		if (slot->order < order && slot->state != SLOT_FREE && slot->state < SLOT_SENDING)
 			flush(slot);
 	}
 	for (uint32_t i = 1; i <= s->fid_used; i++) {

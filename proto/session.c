@@ -1112,7 +1112,9 @@ static void take_up_slots(struct session *session, struct lane *const *lanes)
 int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
 		    struct saved *saved, struct lane *const *lanes, struct session **session)
 {
-	int err = session_create(fs, config, executor, saved, session);
+	int err = saved->msize > config->msize_max
+			  ? -EUCLEAN
+			  : session_create(fs, config, executor, saved, session);
 
 	if (err < 0)
 		return err;

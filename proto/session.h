@@ -99,10 +99,10 @@ struct session {
 int session_create(struct fs *fs, const struct session_config *config, struct executor *executor,
 		   struct saved *saved, struct session **session);
 
-/* The session that a predecessor left in `saved`, which saved_take_up() found whole. Nothing is run
- * or sent before session_resume(). When all descriptors are lost, session_restore() comes in
- * between: it looks for the objects by their handles; what is not found answers ESTALE. Returns how
- * many fids that are. */
+/* The session that a predecessor left in `saved`, which saved_take_up() found whole; -EUCLEAN if it
+ * speaks of larger messages than there may be. Nothing is run or sent before session_resume(). When
+ * all descriptors are lost, session_restore() comes in between: it looks for the objects by their
+ * handles; what is not found answers ESTALE. Returns how many fids that are. */
 int session_recover(struct fs *fs, const struct session_config *config, struct executor *executor,
 		    struct saved *saved, struct lane *const *lanes, struct session **session);
 unsigned session_restore(struct session *session);

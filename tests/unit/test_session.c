@@ -1371,6 +1371,27 @@ static void paused_session_answers_no_lock_that_waits(void)
 	stage_close(s);
 }
 
+/* The first one waits for the end of a lock's wait, the second behind it. */
+static void version_behind_one_that_waits_is_answered(void)
+{
+	struct stage *s = stage_open();
+	unsigned before;
+
+	does(s, walk(0, 7, "f"));
+	does(s, T(lopen, .fid = 7, .flags = 2));
+	submit(s, 1, lock_beside(2, P9_LOCK_WRLCK, 1));
+	submit(s, 2, T(version, .msize = 4096, .version = p9_str("9P2000.L")));
+	submit(s, 3, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
+	before = s->replies;
+	ask_all(s);
+	CU_ASSERT(s->replies >= before + 2);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rversion);
+	CU_ASSERT_EQUAL(last(s)->tag, 3);
+	CU_ASSERT_EQUAL(last(s)->Rversion.msize, 8192);
+	CU_ASSERT(session_idle(s->session));
+	stage_close(s);
+}
+
 static const struct test tests[] = {
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
@@ -1419,6 +1440,7 @@ static const struct test tests[] = {
 	{"several_flushes_of_one_request_are_all_answered",
 	 several_flushes_of_one_request_are_all_answered},
 	{"second_request_with_a_tag_takes_it_over", second_request_with_a_tag_takes_it_over},
+	{"version_behind_one_that_waits_is_answered", version_behind_one_that_waits_is_answered},
 	{"version_silences_what_is_in_flight_and_drops_all_fids",
 	 version_silences_what_is_in_flight_and_drops_all_fids},
 	{"listings_of_one_fid_take_turns", listings_of_one_fid_take_turns},
