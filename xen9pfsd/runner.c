@@ -90,6 +90,7 @@ struct runner {
 	bool short_of_threads; /* has been said */
 	bool vacant;	       /* the role waits for a thread */
 	bool sleeping;	       /* its holder waits in epoll */
+	bool nudged;	       /* it has to look at the lanes once more, see nudge_loop() */
 	bool stopped;
 
 	bool started; /* there is a watchdog */
@@ -399,10 +400,12 @@ static void pardon(struct runner *r, uint64_t lost, long sleeps)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* The ask has given back what it had of its lane, and others may go on there. */
+/* The ask has given back what it had of its lane, and others may go on there. The loop may have
+ * looked already, and be about to sleep. */
 static void nudge_loop(struct runner *r)
 {
 	pthread_mutex_lock(&r->lock);
+	r->nudged = true;
 	wake_loop(r);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -496,7 +499,8 @@ static bool finish_answered(struct runner *r, bool may_sleep)
 	late = r->late;
 	pardoned = r->pardoned;
 	r->pardoned = 0;
-	sleeping = may_sleep && STAILQ_EMPTY(&answered) && !late;
+	sleeping = may_sleep && STAILQ_EMPTY(&answered) && !late && !r->nudged;
+	r->nudged = r->nudged && !may_sleep;
 	r->sleeping = sleeping;
 	pthread_mutex_unlock(&r->lock);
 	if (pardoned != 0 && pardoned == r->since)
