@@ -352,6 +352,15 @@ static bool can_be_noted(const struct req *req)
 	return taken < room;
 }
 
+/* Half of the requests are left to those that end waits: an unlock, a Tflush. */
+static bool may_wait(const struct req *req)
+{
+	const struct session *session = req->session;
+
+	return (req->t.Tlock.flags & P9_LOCK_BLOCK) != 0 && req->lock.type != FS_LOCK_NONE &&
+	       session->waits < session->config.reqs_max / 2;
+}
+
 int do_lock(struct req *req)
 {
 	const struct p9_Tlock *t = &req->t.Tlock;
@@ -363,7 +372,7 @@ int do_lock(struct req *req)
 		return -EINVAL;
 	req->lock.start = t->start;
 	req->lock.length = t->length;
-	req->may_wait = (t->flags & P9_LOCK_BLOCK) != 0 && req->lock.type != FS_LOCK_NONE;
+	req->may_wait = may_wait(req);
 	req->patience = req->may_wait ? REQ_WOULD_WAIT : REQ_ASKS_ONCE;
 	req->wait = (struct fs_wait){.cancelled = false};
 	req->in_turn = false;

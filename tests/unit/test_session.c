@@ -128,7 +128,8 @@ static void ask_all(struct stage *s)
 	}
 }
 
-static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
+/* A request as it comes, to be received later. */
+static struct req *arrive(struct stage *s, uint16_t tag, struct p9_msg msg)
 {
 	uint8_t bytes[8192];
 	struct req *req;
@@ -140,7 +141,12 @@ static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
 	req = session_request(s->session, &s->lane, (uint32_t)size);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(req);
 	memcpy(req->in, bytes, (size_t)size);
-	session_receive(req);
+	return req;
+}
+
+static void submit(struct stage *s, uint16_t tag, struct p9_msg msg)
+{
+	session_receive(arrive(s, tag, msg));
 }
 
 #define T(name, ...)                                                                               \
@@ -1392,7 +1398,39 @@ static void version_behind_one_that_waits_is_answered(void)
 	stage_close(s);
 }
 
+static void locks_that_wait_leave_room_for_those_that_end_them(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.reqs_max = 4});
+	struct p9_msg held = lock_beside(9, P9_LOCK_WRLCK, 1);
+
+	does(s, walk(0, 7, "f"));
+	does(s, T(lopen, .fid = 7, .flags = 2));
+	does(s, walk(0, 8, "f"));
+	does(s, T(lopen, .fid = 8, .flags = 2));
+	held.Tlock.fid = 8;
+	does(s, held);
+	for (uint16_t tag = 1; tag <= 4; tag++)
+		submit(s, tag, lock_beside(tag, P9_LOCK_WRLCK, 1));
+	for (uint16_t tag = 3; tag <= 4; tag++) {
+		ask(s, tag);
+		CU_ASSERT_EQUAL(last(s)->tag, tag);
+		CU_ASSERT_EQUAL(last(s)->Rlock.status, P9_LOCK_BLOCKED);
+	}
+	held.Tlock.type = P9_LOCK_UNLCK;
+	submit(s, 5, held);
+	ask(s, 5);
+	ask(s, 1);
+	CU_ASSERT_EQUAL(last(s)->tag, 1);
+	CU_ASSERT_EQUAL(last(s)->Rlock.status, P9_LOCK_SUCCESS);
+	submit(s, 6, T(flush, .oldtag = 2));
+	ask_all(s);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rflush);
+	stage_close(s);
+}
+
 static const struct test tests[] = {
+	{"locks_that_wait_leave_room_for_those_that_end_them",
+	 locks_that_wait_leave_room_for_those_that_end_them},
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
 	{"request_that_waited_leaves_no_fid_behind", request_that_waited_leaves_no_fid_behind},
