@@ -541,14 +541,23 @@ static void read_header(struct req *req)
 }
 
 /* Two requests with one tag: the client has given the first one up (spec of Linux: a second
- * signal while it waits for Rflush), so its reply must not come any more. */
+ * signal while it waits for Rflush), so its reply must not come any more. A Tflush, and who died
+ * with it, is received later than it has come: then it is the first one itself. */
 static void claim_tag(struct req *req)
 {
 	struct req **owner = &req->session->by_tag[req->t.tag];
+	struct req *old = *owner;
 
-	if (*owner != NULL && *owner != req) {
-		req_flush(*owner);
-		req_cancel(*owner);
+	if (old == req)
+		return;
+	if (old != NULL && old->slot->order > req->slot->order) {
+		req_flush(req);
+		return;
+	}
+	if (old != NULL) {
+		req->took_tag = true;
+		req_flush(old);
+		req_cancel(old);
 	}
 	*owner = req;
 }
@@ -615,7 +624,7 @@ void session_receive(struct req *req)
 	err = understand(req);
 	claim_tag(req);
 	req->result = err;
-	if (err < 0 || start(req))
+	if (err < 0 || req_flushed(req) || start(req))
 		session_finish(req);
 	req_working = NULL;
 }

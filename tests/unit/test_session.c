@@ -1428,9 +1428,81 @@ static void locks_that_wait_leave_room_for_those_that_end_them(void)
 	stage_close(s);
 }
 
+/* Rings hold a Tflush back until what the others have was taken. */
+static void tag_of_a_flush_that_was_held_back_may_be_used_again(void)
+{
+	struct stage *s = stage_open();
+	struct req *flush = arrive(s, 2, T(flush, .oldtag = 1));
+	unsigned before = s->replies;
+
+	submit(s, 2, T(getattr, .fid = 1));
+	session_receive(flush);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rgetattr);
+	CU_ASSERT(session_idle(s->session));
+	stage_close(s);
+}
+
+static void flush_that_was_held_back_is_about_the_request_before_it(void)
+{
+	struct stage *s = stage_open();
+	struct req *flush;
+	unsigned before = s->replies;
+
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	flush = arrive(s, 2, T(flush, .oldtag = 1));
+	submit(s, 1, T(getattr, .fid = 1));
+	session_receive(flush);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 2);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rgetattr);
+	CU_ASSERT(session_idle(s->session));
+	stage_close(s);
+}
+
+/* Its request was in another ring, and is taken after it has come. */
+static void flush_that_was_held_back_is_about_a_request_that_overtook_it(void)
+{
+	struct stage *s = stage_open();
+	struct req *flush = arrive(s, 2, T(flush, .oldtag = 1));
+	unsigned before = s->replies;
+
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	session_receive(flush);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 1);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rflush);
+	stage_close(s);
+}
+
+static void tag_of_a_flush_that_a_version_silenced_may_be_used_again(void)
+{
+	struct stage *s = stage_open();
+	struct req *flush = arrive(s, 2, T(flush, .oldtag = 1));
+	unsigned before = s->replies;
+
+	submit(s, P9_NOTAG, T(version, .msize = 8192, .version = p9_str("9P2000.L")));
+	submit(s, 2,
+	       T(attach, .newfid = 0, .afid = P9_NOFID, .uname = p9_str(""), .aname = p9_str("")));
+	session_receive(flush);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 2);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rattach);
+	stage_close(s);
+}
+
 static const struct test tests[] = {
 	{"locks_that_wait_leave_room_for_those_that_end_them",
 	 locks_that_wait_leave_room_for_those_that_end_them},
+	{"tag_of_a_flush_that_was_held_back_may_be_used_again",
+	 tag_of_a_flush_that_was_held_back_may_be_used_again},
+	{"flush_that_was_held_back_is_about_the_request_before_it",
+	 flush_that_was_held_back_is_about_the_request_before_it},
+	{"flush_that_was_held_back_is_about_a_request_that_overtook_it",
+	 flush_that_was_held_back_is_about_a_request_that_overtook_it},
+	{"tag_of_a_flush_that_a_version_silenced_may_be_used_again",
+	 tag_of_a_flush_that_a_version_silenced_may_be_used_again},
 	{"replies_leave_in_the_order_in_which_asks_end",
 	 replies_leave_in_the_order_in_which_asks_end},
 	{"request_that_waited_leaves_no_fid_behind", request_that_waited_leaves_no_fid_behind},
