@@ -39,12 +39,14 @@
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
 #define STACK_SIZE (256 * 1024)
 
-/* A thread in an ask that waits for other clients. */
+/* A thread in an ask that waits for other clients; or an ask that was cancelled before it came to
+ * that: where the storage is dead, it may not even find out that it has to wait. */
 struct waiter {
 	LIST_ENTRY(waiter) link;
 	struct req *req;   /* NULL: it was answered, and may be another one by now */
 	int64_t cancelled; /* when; 0: not */
 	bool given_up;
+	bool waits; /* it has its thread */
 	struct runner *runner;
 };
 
@@ -176,6 +178,24 @@ static struct waiter *find_waiter(struct runner *r, const struct req *req)
 	return waiter;
 }
 
+/* Under the lock. */
+static void drop_waiter(struct waiter *waiter)
+{
+	LIST_REMOVE(waiter, link);
+	free(waiter);
+}
+
+/* It is answered. Under the lock. */
+static void end_waiter(struct runner *r, const struct req *req)
+{
+	struct waiter *waiter = find_waiter(r, req);
+
+	if (waiter != NULL && waiter->waits)
+		waiter->req = NULL;
+	else if (waiter != NULL)
+		drop_waiter(waiter);
+}
+
 /* If it sleeps. Under the lock. */
 static void wake_loop(struct runner *r)
 {
@@ -189,12 +209,23 @@ static void runner_answered(struct executor *executor, struct req *req)
 	struct runner *r = container_of(executor, struct runner, executor);
 
 	pthread_mutex_lock(&r->lock);
-	if (req->patience == REQ_WAITS)
-		find_waiter(r, req)->req = NULL;
+	if (req->may_wait)
+		end_waiter(r, req);
 	STAILQ_INSERT_TAIL(&r->answered, req, link);
 	atomic_store_explicit(&r->answers, true, memory_order_relaxed);
 	wake_loop(r);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* On the loop itself. */
+static void answered_here(struct runner *r, struct req *req)
+{
+	if (req->may_wait) {
+		pthread_mutex_lock(&r->lock);
+		end_waiter(r, req);
+		pthread_mutex_unlock(&r->lock);
+	}
+	session_finish(req);
 }
 
 static void to_pool(struct runner *r, struct req *req)
@@ -210,20 +241,25 @@ static void to_pool(struct runner *r, struct req *req)
 
 static void *waiter_main(void *arg)
 {
-	struct waiter *waiter = arg;
+	struct waiter *waiter = arg, *tried;
 	struct runner *r = waiter->runner;
 
 	pthread_mutex_lock(&r->lock);
+	tried = find_waiter(r, waiter->req);
+	if (tried != NULL) {
+		waiter->cancelled = tried->cancelled;
+		waiter->given_up = tried->given_up;
+		drop_waiter(tried);
+	}
 	waiter->req->wait.thread = pthread_self();
 	LIST_INSERT_HEAD(&r->waiters, waiter, link);
 	pthread_mutex_unlock(&r->lock);
 	req_ask(waiter->req);
 	pthread_mutex_lock(&r->lock);
-	LIST_REMOVE(waiter, link);
+	drop_waiter(waiter);
 	r->waits--;
 	pthread_cond_broadcast(&r->ended);
 	pthread_mutex_unlock(&r->lock);
-	free(waiter);
 	return NULL;
 }
 
@@ -235,7 +271,7 @@ static bool to_waiter(struct runner *r, struct req *req)
 
 	if (waiter == NULL)
 		return false;
-	*waiter = (struct waiter){.req = req, .runner = r};
+	*waiter = (struct waiter){.req = req, .waits = true, .runner = r};
 	pthread_mutex_lock(&r->lock);
 	begun = r->waits < RUNNER_WAITS_MAX && create_thread(waiter_main, waiter) == 0;
 	r->waits += begun;
@@ -269,7 +305,16 @@ static void arm(struct runner *r)
 		timerfd_settime(r->timer, 0, &once, NULL);
 }
 
-/* The thread is found in the list, or has yet to look whether its wait was cancelled. */
+/* Under the lock. */
+static void interrupt(struct runner *r, const struct waiter *waiter)
+{
+	if (waiter->waits)
+		fs_lock_wake(waiter->req->session->fs, &waiter->req->wait);
+	arm(r);
+}
+
+/* An ask that does not wait yet looks whether it was cancelled before it does; without memory
+ * nobody sees when that takes too long. */
 static void runner_wake(struct executor *executor, struct req *req)
 {
 	struct runner *r = container_of(executor, struct runner, executor);
@@ -277,10 +322,13 @@ static void runner_wake(struct executor *executor, struct req *req)
 
 	pthread_mutex_lock(&r->lock);
 	waiter = find_waiter(r, req);
+	if (waiter == NULL && (waiter = calloc(1, sizeof(*waiter))) != NULL) {
+		*waiter = (struct waiter){.req = req, .runner = r};
+		LIST_INSERT_HEAD(&r->waiters, waiter, link);
+	}
 	if (waiter != NULL && waiter->cancelled == 0) {
 		waiter->cancelled = now_ns();
-		fs_lock_wake(req->session->fs, &req->wait);
-		arm(r);
+		interrupt(r, waiter);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
@@ -298,10 +346,10 @@ static void wake_again(struct runner *r)
 
 	pthread_mutex_lock(&r->lock);
 	LIST_FOREACH (waiter, &r->waiters, link) {
-		if (waiter->req == NULL || waiter->cancelled == 0)
+		if (waiter->req == NULL || waiter->cancelled == 0 ||
+		    (waiter->given_up && !waiter->waits))
 			continue;
-		fs_lock_wake(waiter->req->session->fs, &waiter->req->wait);
-		arm(r);
+		interrupt(r, waiter);
 		if (is_late(waiter)) {
 			r->late = true;
 			wake_loop(r);
@@ -431,7 +479,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	if (!answered)
 		ask_elsewhere(r, req);
 	else if (kept)
-		session_finish(req);
+		answered_here(r, req);
 	else
 		runner_answered(&r->executor, req);
 	if (!kept) {
@@ -474,7 +522,7 @@ static void give_up(struct runner *r)
 	pthread_mutex_lock(&r->lock);
 	r->late = false;
 	LIST_FOREACH (waiter, &r->waiters, link) {
-		if (!is_late(waiter))
+		if (!is_late(waiter) || count == countof(late))
 			continue;
 		waiter->given_up = true;
 		late[count++] = waiter->req;

@@ -30,8 +30,8 @@
 struct gate_fs {
 	struct fs fs;
 	int gate;		 /* readable: open */
-	atomic_bool closed;	 /* getattr waits */
-	atomic_uint waiting;	 /* in getattr */
+	atomic_bool closed;	 /* getattr waits, and so does whoever locks */
+	atomic_uint waiting;	 /* those who do */
 	atomic_bool busy;	 /* getattr computes until this is false */
 	_Atomic pthread_t asked; /* getattr's last thread */
 	pthread_t listing[2];	 /* threads of the first calls of readdir, */
@@ -58,16 +58,22 @@ static void gate_forget(struct fs *fs, struct fs_node node)
 	(void)fs, (void)node;
 }
 
+static void wait_at_gate(struct gate_fs *g)
+{
+	struct pollfd open = {.fd = g->gate, .events = POLLIN};
+
+	if (!atomic_load(&g->closed))
+		return;
+	atomic_fetch_add(&g->waiting, 1);
+	poll(&open, 1, -1);
+	atomic_fetch_sub(&g->waiting, 1);
+}
+
 static int gate_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)
 {
 	struct gate_fs *g = container_of(fs, struct gate_fs, fs);
-	struct pollfd open = {.fd = g->gate, .events = POLLIN};
 
-	if (atomic_load(&g->closed)) {
-		atomic_fetch_add(&g->waiting, 1);
-		poll(&open, 1, -1);
-		atomic_fetch_sub(&g->waiting, 1);
-	}
+	wait_at_gate(g);
 	while (atomic_load(&g->busy))
 		cpu_relax();
 	g->asked = pthread_self();
@@ -115,6 +121,8 @@ static int gate_lock(struct fs *fs, struct fs_file file, const struct fs_lock *l
 	bool locked;
 
 	(void)file;
+	if (lock->type != FS_LOCK_NONE)
+		wait_at_gate(g);
 	pthread_mutex_lock(&g->lock);
 	locked = g->locked && lock->type != FS_LOCK_NONE;
 	pthread_mutex_unlock(&g->lock);
@@ -372,6 +380,12 @@ static void close_gate(struct world *w)
 	atomic_store(&w->gate.closed, true);
 }
 
+static void await_stuck(struct world *w, unsigned count)
+{
+	while (atomic_load(&w->gate.waiting) != count)
+		sched_yield();
+}
+
 static void open_gate(struct world *w)
 {
 	atomic_store(&w->gate.closed, false);
@@ -496,8 +510,7 @@ static void stop_does_not_wait_for_a_stuck_ask(void)
 
 	close_gate(w);
 	post(w, 1, getattr());
-	while (atomic_load(&w->gate.waiting) == 0)
-		sched_yield();
+	await_stuck(w, 1);
 	post(w, 2, T(flush, .oldtag = 1));
 	await_reply(w, 2, 1);
 	pthread_mutex_lock(&w->lock);
@@ -529,8 +542,7 @@ static void flush_of_a_stuck_ask_is_answered_at_once(void)
 	await_reply(w, 3, 1);
 	CU_ASSERT_EQUAL(w->replies[1], 0);
 	/* The late one has to be back before the session is looked at. */
-	while (atomic_load(&w->gate.waiting) > 0)
-		sched_yield();
+	await_stuck(w, 0);
 	post(w, 4, getattr());
 	await_reply(w, 4, 1);
 	world_close(w);
@@ -742,6 +754,42 @@ static void flush_of_a_wait_that_does_not_end_is_answered(void)
 	world_close(w);
 }
 
+/* Not even whether it has to wait is known. What it gets in the end is given back. */
+static void flush_of_a_lock_that_hangs_is_answered(void)
+{
+	struct world *w = world_locked();
+
+	unlock(w);
+	close_gate(w);
+	post(w, 1, waiting_lock());
+	await_stuck(w, 1);
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
+	CU_ASSERT_EQUAL(atomic_load(&w->gate.waiting), 1);
+	open_gate(w);
+	await_stuck(w, 0);
+	post(w, 3, getattr());
+	await_reply(w, 3, 1);
+	CU_ASSERT_EQUAL(w->replies[1], 0);
+	world_close(w);
+}
+
+static void lock_that_hung_waits_when_it_is_not_flushed(void)
+{
+	struct world *w = world_locked();
+
+	close_gate(w);
+	post(w, 1, waiting_lock());
+	await_stuck(w, 1);
+	open_gate(w);
+	await_waiters(w, 1);
+	post(w, 2, T(flush, .oldtag = 1));
+	await_reply(w, 2, 1);
+	await_waiters(w, 0);
+	unlock(w);
+	world_close(w);
+}
+
 static void the_end_of_a_session_ends_its_waits(void)
 {
 	struct world *w = world_locked();
@@ -773,6 +821,9 @@ static const struct test tests[] = {
 	{"a_call_that_a_waiter_misses_is_repeated", a_call_that_a_waiter_misses_is_repeated},
 	{"flush_of_a_wait_that_does_not_end_is_answered",
 	 flush_of_a_wait_that_does_not_end_is_answered},
+	{"flush_of_a_lock_that_hangs_is_answered", flush_of_a_lock_that_hangs_is_answered},
+	{"lock_that_hung_waits_when_it_is_not_flushed",
+	 lock_that_hung_waits_when_it_is_not_flushed},
 	{"the_end_of_a_session_ends_its_waits", the_end_of_a_session_ends_its_waits},
 };
 
