@@ -583,6 +583,12 @@ struct fuzz_world *fuzz_world_open(bool local, bool readonly)
 	return w;
 }
 
+void fuzz_world_without_places(struct fuzz_world *world)
+{
+	for (unsigned i = 0; i < FUZZ_LANES; i++)
+		world->lane[i].lane.place = NULL;
+}
+
 static void end_session(struct fuzz_world *w)
 {
 	w->deaf = true;

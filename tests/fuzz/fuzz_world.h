@@ -46,13 +46,17 @@ struct fuzz_world {
 	uint64_t seq;
 	char told[16384]; /* what the client was told since it was last emptied, comparable */
 	size_t told_size;
-	bool mute; /* it has spoken another dialect, whose listings and times are not comparable */
+	bool mute; /* it is not told: it would not be comparable, as in another dialect, whose
+		    * listings and times are not */
 	uint64_t path[256]; /* of objects, in the order in which they were seen */
 	unsigned paths;
 };
 
 /* `readonly`: the session's option. A world in memory and one on an empty export. */
 struct fuzz_world *fuzz_world_open(bool local, bool readonly);
+
+/* From now on nothing is read to where its reply goes. */
+void fuzz_world_without_places(struct fuzz_world *world);
 
 /* The client is gone: everything is given back. */
 void fuzz_world_close(struct fuzz_world *world);
