@@ -354,8 +354,11 @@ static int local_open_proc(struct local *local, char *err, size_t errlen)
 
 static int local_set_model(struct local *local, enum fs_model model, char *err, size_t errlen)
 {
-	const char *missing = local_cred_missing();
+	const char *missing;
 
+	/* This thread may have written for a user of another export. */
+	local_keeps_setid();
+	missing = local_cred_missing();
 	local->passthrough = model == FS_MODEL_PASSTHROUGH;
 	local->switch_creds = missing == NULL;
 	if (!local->passthrough || !missing)

@@ -1035,6 +1035,30 @@ static void the_host_checks_the_callers_rights(void)
 	put(&w, dir);
 }
 
+/* After that it stays without a right for a while. */
+static void a_thread_that_wrote_for_somebody_opens_another_export(void)
+{
+	const struct fs_export export = {.model = FS_MODEL_PASSTHROUGH};
+	struct fs_file file;
+	struct fs_node node;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	_world_ struct world w = world_of(export);
+	node = make_file(&w, w.root, "file", "");
+	file = open_node(&w, node, O_WRONLY);
+	as(&w, 1000);
+	put_text(&w, file, "x", 0);
+	{
+		_world_ struct world other = world_of(export);
+
+		CU_ASSERT(S_ISDIR(attr_of(&other, other.root).mode));
+	}
+	as_before(&w, file);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 /* ---- groups of the host ---- */
 
 /* Writes both files and reads them. */
@@ -1428,6 +1452,8 @@ static const struct test tests[] = {
 	{"a_users_write_takes_bits_in_files_away", a_users_write_takes_bits_in_files_away},
 	{"a_users_write_after_a_death_takes_set_id_bits_away",
 	 a_users_write_after_a_death_takes_set_id_bits_away},
+	{"a_thread_that_wrote_for_somebody_opens_another_export",
+	 a_thread_that_wrote_for_somebody_opens_another_export},
 	{"an_acl_leaves_set_group_id", an_acl_leaves_set_group_id},
 	{"groups_are_read", groups_are_read},
 	{"too_many_groups_are_refused", too_many_groups_are_refused},
