@@ -10,14 +10,15 @@
  * groups that it has him in, whatever the guest says. Of others the host knows nothing: they are in
  * none but the one that is told.
  *
- * Two things are done as the server all the same, or no Linux guest would work: its kernel drops
- * set-id bits in the name of whoever writes, and knows the groups that an owner whom the host does
- * not know may give a file to.
+ * Three things are done as the server all the same, or no Linux guest would work: its kernel drops
+ * set-id bits in the name of whoever writes, and file capabilities, which rules.c may keep under a
+ * prefix; and it knows the groups that an owner whom the host does not know may give a file to.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "fs/groups.h"
@@ -32,6 +33,7 @@ struct caller_layer {
 	struct fs_layer layer;
 	const struct fs_groups *groups; /* borrowed; NULL: nobody is known */
 	gid_t squash_gid;		/* UNKNOWN: there is no squash */
+	bool keeps_capabilities;	/* under the prefix */
 };
 
 /* Whom this thread works for; an unknown user is the server. */
@@ -245,10 +247,22 @@ static int caller_setxattr(struct fs *fs, struct fs_node node, const char *name,
 	return fs_setxattr(layer_below(fs), node, name, buf, size, flags, NULL);
 }
 
-static int caller_removexattr(struct fs *fs, struct fs_node node, const char *name)
+static int remove_as_caller(struct fs *fs, struct fs_node node, const char *name)
 {
 	AS_CALLER(UNKNOWN);
 	return fs_removexattr(layer_below(fs), node, name, NULL);
+}
+
+/* Whoever changes a file takes its capabilities away, as he does set-id bits, also by a descriptor
+ * whose file denies him to write by now. */
+static int caller_removexattr(struct fs *fs, struct fs_node node, const char *name)
+{
+	const struct caller_layer *layer = (const struct caller_layer *)(const void *)fs;
+	int ret = remove_as_caller(fs, node, name);
+
+	if (ret == -EACCES && layer->keeps_capabilities && strcmp(name, RULES_CAPABILITY) == 0)
+		ret = fs_removexattr(layer_below(fs), node, name, NULL);
+	return ret;
 }
 
 int caller_create(struct fs *below, const struct fs_export *export, const struct fs_groups *groups,
@@ -281,6 +295,7 @@ int caller_create(struct fs *below, const struct fs_export *export, const struct
 	}
 	layer->groups = groups;
 	layer->squash_gid = export->squash ? export->squash_gid : UNKNOWN;
+	layer->keeps_capabilities = export->xattr_security == FS_XATTR_PREFIX;
 	layer_init(&layer->layer, below, &ops);
 	*fs = &layer->layer.fs;
 	return 0;

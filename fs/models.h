@@ -28,6 +28,9 @@ int mapped_xattr_create(struct fs *below, const struct fs_export *export, struct
 int mapped_file_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 		       size_t errlen);
 
+/* What stands for security.capability under the prefix. */
+#define RULES_CAPABILITY "user.virtfs.security.capability"
+
 /* Names of extended attributes; special files; umask. */
 int rules_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 		 size_t errlen);

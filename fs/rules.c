@@ -21,7 +21,6 @@
 #include "fs/models.h"
 
 #define PREFIX "user.virtfs."
-#define CAPABILITY PREFIX "security.capability"
 
 struct rules {
 	struct fs_layer layer;
@@ -175,11 +174,31 @@ static int rules_removexattr(struct fs *fs, struct fs_node node, const char *nam
 
 /* ---- file capabilities under the prefix ---- */
 
-/* EPERM: of what can have none. */
+/* Which takes no right, as opposed to removing it. */
+static int has_capability(struct fs *fs, struct fs_node node)
+{
+	_cleanup_free_ char *list = malloc(FS_XATTR_MAX);
+	ssize_t length;
+
+	if (!list)
+		return -ENOMEM;
+	length = fs_listxattr(layer_below(fs), node, list, FS_XATTR_MAX);
+	if (length < 0)
+		return (int)length;
+	for (size_t at = 0; at < (size_t)length; at += strlen(list + at) + 1) {
+		if (strcmp(list + at, RULES_CAPABILITY) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* EPERM: of what can have none. EACCES: its mode denies it, be it there or not. */
 static int drop_capability(struct fs *fs, struct fs_node node)
 {
-	int ret = fs_removexattr(layer_below(fs), node, CAPABILITY, NULL);
+	int ret = fs_removexattr(layer_below(fs), node, RULES_CAPABILITY, NULL);
 
+	if (ret == -EACCES && has_capability(fs, node) == 0)
+		return 0;
 	return ret == -ENODATA || ret == -EOPNOTSUPP || ret == -EPERM ? 0 : ret;
 }
 

@@ -1272,6 +1272,68 @@ static void writing_drops_a_prefixed_capability(void)
 	put(&w, node);
 }
 
+/* Whether it has one or not; an open file stays writable. */
+static void writing_needs_no_right_to_the_mode(void)
+{
+	struct fs_export export = checked_by_host();
+	const char *name = "security.capability";
+	const struct fs_setattr cut = {.valid = FS_SET_SIZE},
+				to_group = {.valid = FS_SET_GID, .gid = 5};
+	const struct fs_cred alice = {1000, 1000};
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	export.xattr_security = FS_XATTR_PREFIX;
+	_world_ struct world w = world_of(export);
+	CU_ASSERT_EQUAL(chmod(w.dir, 0777), 0);
+	as(&w, 1000);
+	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_EXCL, 0444, alice, &node, &file, &attr,
+		     NULL));
+	for (int i = 0; i < 2; i++) {
+		put_text(&w, file, "text", 0);
+		FAILS(ENODATA, fs_getxattr(w.fs, node, name, NULL, 0));
+		OK(fs_setattr(w.fs, node, FS_NO_FILE, &to_group));
+		host_set(&w, "file", "user.virtfs.security.capability", "caps", 4);
+		OK(fs_setattr(w.fs, node, file, &cut));
+		FAILS(ENODATA, fs_getxattr(w.fs, node, name, NULL, 0));
+		host_set(&w, "file", "user.virtfs.security.capability", "caps", 4);
+	}
+	FAILS(EACCES, fs_setxattr(w.fs, node, name, "caps", 4, 0, NULL));
+	as_before(&w, file);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
+/* Of a server without rights of its own, whose file has none. */
+static void an_ordinary_users_server_writes_on(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.xattr_security = FS_XATTR_PREFIX});
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+	int status = 0;
+
+	CU_ASSERT_EQUAL(chmod(w.dir, 0777), 0);
+	fflush(stdout);
+	if (fork() == 0) {
+		struct world his = {.dir = w.dir};
+
+		if (geteuid() == 0 && setresuid(1000, 1000, 1000))
+			_exit(1);
+		if (make_chosen(w.dir, &his.fs) || fs_root(his.fs, &his.root, &attr))
+			_exit(2);
+		if (fs_create(his.fs, his.root, "file", O_RDWR | O_EXCL, 0444, ANYBODY, &node,
+			      &file, &attr, NULL))
+			_exit(3);
+		_exit(fs_write(his.fs, file, "x", 1, 0, NULL) == 1 ? 0 : 4);
+	}
+	CU_ASSERT(wait(&status) > 0 && WIFEXITED(status));
+	CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
+}
+
 static void denied_attributes_are_not_there(void)
 {
 	_world_ struct world w = world_of(
@@ -1421,6 +1483,8 @@ XATTR_TEST(half_made_objects_are_completed)
 XATTR_TEST(ids_in_acls_are_the_hosts)
 XATTR_TEST(prefixed_attributes_mean_nothing_to_the_host)
 XATTR_TEST(writing_drops_a_prefixed_capability)
+XATTR_TEST(writing_needs_no_right_to_the_mode)
+XATTR_TEST(an_ordinary_users_server_writes_on)
 XATTR_TEST(denied_attributes_are_not_there)
 
 static const struct test tests[] = {
@@ -1463,6 +1527,8 @@ static const struct test tests[] = {
 	{"prefixed_attributes_mean_nothing_to_the_host",
 	 prefixed_attributes_mean_nothing_to_the_host_},
 	{"writing_drops_a_prefixed_capability", writing_drops_a_prefixed_capability_},
+	{"writing_needs_no_right_to_the_mode", writing_needs_no_right_to_the_mode_},
+	{"an_ordinary_users_server_writes_on", an_ordinary_users_server_writes_on_},
 	{"denied_attributes_are_not_there", denied_attributes_are_not_there_},
 	{"passed_attributes_are_the_hosts", passed_attributes_are_the_hosts},
 	{"a_fifo_is_opened_where_that_is_chosen", a_fifo_is_opened_where_that_is_chosen},
