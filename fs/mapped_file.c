@@ -182,63 +182,114 @@ static void drop(struct fs *fs, struct fs_node dir, const char *name)
 		fs_unlink(meta.below, meta.home, name, false, NULL);
 }
 
+/* What takes an object's file to another name. All that can be missing is had before the object
+ * goes there. */
+struct mover {
+	struct mapped_meta from;
+	struct fs_node home; /* FS_NO_NODE: there is no file to move */
+};
+
+static int mover_begin(struct mover *mover, struct fs *fs, struct fs_node olddir,
+		       const char *oldname, struct fs_node newdir)
+{
+	struct fs *below = layer_below(fs);
+	struct fs_attr attr;
+	int ret = mapped_meta_at(&mover->from, below, olddir, oldname);
+
+	mover->home = FS_NO_NODE;
+	if (ret || mover->from.home.id < 0 ||
+	    fs_lookup(below, mover->from.home, oldname, &attr) == -ENOENT)
+		return ret;
+	return mapped_meta_home(below, newdir, &mover->home);
+}
+
+static int mover_move(const struct mover *mover, const char *newname)
+{
+	if (mover->home.id < 0)
+		return 0;
+	return fs_rename(mover->from.below, mover->from.home, mover->from.name, mover->home,
+			 newname, NULL);
+}
+
+static void mover_end(struct mover *mover)
+{
+	fs_forget(mover->from.below, mover->home);
+	mapped_meta_end(&mover->from);
+}
+
+#define _mover_ __attribute__((cleanup(mover_end)))
+
 static int move(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
 		const char *newname)
 {
+	_mover_ struct mover mover;
+	int ret = mover_begin(&mover, fs, olddir, oldname, newdir);
+
+	return ret ? ret : mover_move(&mover, newname);
+}
+
+/* The same of the file that an object's names share, for a further one. */
+struct sharer {
+	struct fs *below;
+	struct fs_node file; /* FS_NO_NODE: there is none */
+	struct fs_node pinned, home;
+};
+
+static int sharer_begin(struct sharer *sharer, struct fs *fs, struct fs_node node,
+			struct fs_node dir)
+{
 	struct fs *below = layer_below(fs);
+	struct mapped_ghosts *ghosts = file_of(fs)->ghosts;
 	_meta_ struct mapped_meta from;
 	struct fs_attr attr;
-	struct fs_node home = FS_NO_NODE;
-	int ret = mapped_meta_at(&from, below, olddir, oldname);
+	int ret = mapped_meta_of(&from, below, ghosts, node);
 
-	if (ret || from.home.id < 0 || fs_lookup(below, from.home, oldname, &attr) == -ENOENT)
-		return ret;
-	ret = mapped_meta_home(below, newdir, &home);
-	if (ret == 0)
-		ret = fs_rename(below, from.home, oldname, home, newname, NULL);
-	fs_forget(below, home);
+	*sharer = (struct sharer){below, FS_NO_NODE, FS_NO_NODE, FS_NO_NODE};
+	if (ret == -ENOENT) {
+		ret = fs_getattr(below, node, &attr);
+		if (ret == 0)
+			mapped_ghost_heir(ghosts, &attr, &sharer->file);
+	} else if (ret == 0 && from.home.id >= 0) {
+		ret = fs_walk(below, from.home, from.name, &sharer->pinned, &attr);
+		sharer->file = sharer->pinned;
+		ret = ret == -ENOENT ? 0 : ret;
+	}
+	if (ret == 0 && sharer->file.id >= 0)
+		ret = mapped_meta_home(below, dir, &sharer->home);
 	return ret;
 }
 
-/* A further name for `file`, which is of `name` in `dir` then. */
-static int share_file(struct fs *below, struct fs_node file, struct fs_node dir, const char *name)
+static int sharer_share(const struct sharer *sharer, const char *name)
 {
-	struct fs_node home = FS_NO_NODE;
+	struct fs *below = sharer->below;
 	struct fs_attr attr, there;
-	int ret = fs_getattr(below, file, &attr);
+	int ret;
 
+	if (sharer->home.id < 0)
+		return 0;
+	ret = fs_getattr(below, sharer->file, &attr);
+	if (ret == 0 && fs_lookup(below, sharer->home, name, &there) == 0 &&
+	    there.path != attr.path)
+		ret = fs_unlink(below, sharer->home, name, false, NULL);
 	if (ret == 0)
-		ret = mapped_meta_home(below, dir, &home);
-	if (ret == 0 && fs_lookup(below, home, name, &there) == 0 && there.path != attr.path)
-		ret = fs_unlink(below, home, name, false, NULL);
-	if (ret == 0)
-		ret = fs_link(below, file, home, name, NULL);
-	fs_forget(below, home);
+		ret = fs_link(below, sharer->file, sharer->home, name, NULL);
 	return ret == -EEXIST || ret == -ENOENT ? 0 : ret;
 }
 
-/* The new name's file is that of the object's other names. */
+static void sharer_end(struct sharer *sharer)
+{
+	fs_forget(sharer->below, sharer->home);
+	fs_forget(sharer->below, sharer->pinned);
+}
+
+#define _sharer_ __attribute__((cleanup(sharer_end)))
+
 static int share(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
 {
-	struct fs *below = layer_below(fs);
-	struct fs_node file = FS_NO_NODE;
-	_meta_ struct mapped_meta from;
-	struct fs_attr attr;
-	int ret = mapped_meta_of(&from, below, file_of(fs)->ghosts, node);
+	_sharer_ struct sharer sharer;
+	int ret = sharer_begin(&sharer, fs, node, dir);
 
-	if (ret == -ENOENT) {
-		ret = fs_getattr(below, node, &attr);
-		if (ret == 0 && mapped_ghost_heir(file_of(fs)->ghosts, &attr, &file))
-			ret = share_file(below, file, dir, name);
-		return ret;
-	}
-	if (ret || from.home.id < 0)
-		return ret;
-	ret = fs_walk(below, from.home, from.name, &file, &attr);
-	if (ret == 0)
-		ret = share_file(below, file, dir, name);
-	fs_forget(below, file);
-	return ret == -ENOENT ? 0 : ret;
+	return ret ? ret : sharer_share(&sharer, name);
 }
 
 static bool count_others(void *arg, const struct fs_dirent *entry)
@@ -384,9 +435,26 @@ static int file_mknod(struct fs *fs, struct fs_node dir, const char *name, uint3
 	return ret ? ret : mapped_mknod(fs, dir, name, mode, major, minor, cred, attr);
 }
 
-static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+/* With its file, or not at all. */
+static int link_both(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
 {
 	struct fs *below = layer_below(fs);
+	_sharer_ struct sharer sharer;
+	int ret = sharer_begin(&sharer, fs, node, dir);
+
+	if (ret == 0)
+		ret = fs_link(below, node, dir, name, NULL);
+	CRASH_POINT();
+	if (ret)
+		return ret;
+	ret = sharer_share(&sharer, name);
+	if (ret)
+		fs_unlink(below, dir, name, false, NULL);
+	return ret;
+}
+
+static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name)
+{
 	char oldname[FS_NAME_MAX + 1];
 	struct fs_node olddir;
 	int ret;
@@ -397,14 +465,11 @@ static int file_link(struct fs *fs, struct fs_node node, struct fs_node dir, con
 	ret = mapped_ghost_parent(file_of(fs)->ghosts, node, &olddir, oldname);
 	if (ret == 0) {
 		ret = ensure(fs, olddir, oldname);
-		fs_forget(below, olddir);
+		fs_forget(layer_below(fs), olddir);
 	} else if (ret == -ENOENT) {
 		ret = 0; /* it may have other names */
 	}
-	if (ret == 0)
-		ret = fs_link(below, node, dir, name, NULL);
-	CRASH_POINT();
-	return ret ? ret : share(fs, node, dir, name);
+	return ret ? ret : link_both(fs, node, dir, name);
 }
 
 /* An object that is to lose a name, with what has to be known of it afterwards. */
@@ -452,15 +517,13 @@ static void end_victim(struct fs *fs, const struct victim *victim)
 	fs_forget(layer_below(fs), victim->node);
 }
 
-/* With the lock held. */
+/* 0: both names were the object's, and are; positive: it has been renamed. */
 static int rename_object(struct fs *fs, struct fs_node olddir, const char *oldname,
 			 struct fs_node newdir, const char *newname)
 {
 	struct fs_attr old;
-	int ret = ensure(fs, olddir, oldname);
+	int ret = fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
 
-	if (ret == 0)
-		ret = fs_rename(layer_below(fs), olddir, oldname, newdir, newname, NULL);
 	CRASH_POINT();
 	if (ret)
 		return ret;
@@ -475,6 +538,30 @@ static void note_renamed(struct fs *fs, struct fs_node dir, const char *name)
 	if (fs_walk(layer_below(fs), dir, name, &at.node, &host) == 0)
 		mapped_ghost_found(file_of(fs)->ghosts, &at, &host);
 	fs_forget(layer_below(fs), at.node);
+}
+
+/* With its file, or not at all, unless it has replaced something, which does not come back.
+ * `victim`: that; or NULL. */
+static int rename_both(struct fs *fs, struct fs_node olddir, const char *oldname,
+		       struct fs_node newdir, const char *newname, struct victim *victim)
+{
+	struct fs *below = layer_below(fs);
+	_mover_ struct mover mover;
+	struct fs_attr old;
+	int ret = mover_begin(&mover, fs, olddir, oldname, newdir);
+
+	if (ret == 0)
+		ret = rename_object(fs, olddir, oldname, newdir, newname);
+	if (ret <= 0)
+		return ret;
+	if (victim)
+		bury_victim(fs, victim);
+	ret = mover_move(&mover, newname);
+	if (ret && !victim && fs_lookup(below, olddir, oldname, &old) == -ENOENT &&
+	    fs_rename(below, newdir, newname, olddir, oldname, NULL) == 0)
+		return ret;
+	note_renamed(fs, newdir, newname);
+	return ret;
 }
 
 static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname,
@@ -499,14 +586,10 @@ static int file_rename(struct fs *fs, struct fs_node olddir, const char *oldname
 	if (replaces && S_ISDIR(victim.host.mode) && S_ISDIR(old.mode))
 		ret = clear(fs, victim.node);
 	if (ret == 0)
-		ret = rename_object(fs, olddir, oldname, newdir, newname);
-	if (ret > 0 && replaces)
-		bury_victim(fs, &victim);
+		ret = ensure(fs, olddir, oldname);
+	if (ret == 0)
+		ret = rename_both(fs, olddir, oldname, newdir, newname, replaces ? &victim : NULL);
 	end_victim(fs, &victim);
-	if (ret > 0) {
-		ret = move(fs, olddir, oldname, newdir, newname);
-		note_renamed(fs, newdir, newname);
-	}
 	return ret;
 }
 

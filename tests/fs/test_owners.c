@@ -632,6 +632,38 @@ static void a_planted_store_is_not_followed(void)
 	CU_ASSERT_EQUAL(host_mode(&w, ".virtfs_metadata/dir"), S_IFREG | 0600);
 }
 
+/* Where there is no way to a store, or nothing can be put into it. */
+static void nothing_goes_where_its_file_cannot(void)
+{
+	const char *planted[] = {"no store/.virtfs_metadata", "full/.virtfs_metadata/new"};
+	const char *dirs[] = {"no store", "full"};
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	struct fs_node node, dir;
+	struct fs_attr attr;
+	char name[64];
+
+	make_each(&w);
+	OK(fs_mkdir(w.fs, w.root, "no store", 0755, guest, &attr, NULL));
+	OK(fs_mkdir(w.fs, w.root, "full", 0755, guest, &attr, NULL));
+	host_text(&w, planted[0], "");
+	CU_ASSERT_EQUAL(mkdir(at(&w, "full/.virtfs_metadata").text, 0700), 0);
+	CU_ASSERT_EQUAL(mkdir(at(&w, planted[1]).text, 0700), 0);
+	node = find(&w, w.root, "file");
+	for (size_t i = 0; i < countof(dirs); i++) {
+		dir = find(&w, w.root, dirs[i]);
+		CU_ASSERT(fs_link(w.fs, node, dir, "new", NULL) < 0);
+		CU_ASSERT(fs_rename(w.fs, w.root, "file", dir, "new", NULL) < 0);
+		CU_ASSERT(fs_rename(w.fs, w.root, "dir", dir, "new", NULL) < 0);
+		snprintf(name, sizeof(name), "%s/new", dirs[i]);
+		CU_ASSERT_EQUAL(access(at(&w, name).text, F_OK), -1);
+		put(&w, dir);
+	}
+	CU_ASSERT_EQUAL(attr_of(&w, node).nlink, 1);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 04755);
+	check_each(&w);
+	put(&w, node);
+}
+
 /* ---- after a death, in both mapped models ---- */
 
 static void half_made_objects_are_completed(void)
@@ -1504,6 +1536,7 @@ static const struct test tests[] = {
 	{"a_hosts_fifo_is_not_opened_whatever_its_file_says",
 	 a_hosts_fifo_is_not_opened_whatever_its_file_says},
 	{"a_planted_store_is_not_followed", a_planted_store_is_not_followed},
+	{"nothing_goes_where_its_file_cannot", nothing_goes_where_its_file_cannot},
 	{"half_made_objects_are_completed", half_made_objects_are_completed_},
 	{"ids_are_others_on_the_host", ids_are_others_on_the_host},
 	{"ids_of_the_host_are_others_for_the_guest", ids_of_the_host_are_others_for_the_guest},
