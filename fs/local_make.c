@@ -14,6 +14,16 @@
 #include "common/crash.h"
 #include "fs/local.h"
 
+/* Takes back what this call has made, as `made`, when the rest of it fails; not what somebody has
+ * put in its place. */
+static void local_unmake(struct local *local, int dir, const char *name, const struct fs_attr *made)
+{
+	struct fs_attr found;
+
+	if (local_stat(local, dir, name, &found) == 0 && found.path == made->path)
+		unlinkat(dir, name, S_ISDIR(found.mode) ? AT_REMOVEDIR : 0);
+}
+
 static int local_make_file(struct local *local, int dir, const char *name, int flags, uint32_t mode,
 			   struct fs_cred cred)
 {
@@ -30,17 +40,16 @@ int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags,
 {
 	struct local *local = local_of(fs);
 	_cleanup_close_ int fd = local_make_file(local, dir.id, name, flags, mode, cred);
-	int path, ret;
+	int ret;
 
 	if (fd < 0)
 		return fd;
 	CRASH_POINT();
-	path = LOCAL_SYS(openat(local->proc, local_fd_name(fd).text, O_PATH | O_CLOEXEC));
-	if (path < 0)
-		return path;
-	ret = local_pin(local, path, node, attr);
+	ret = local_pin_file(fs, (struct fs_file){.id = fd}, node, attr);
 	if (ret == 0)
 		*file = (struct fs_file){.id = take_fd(&fd)};
+	else if (local_stat(local, fd, "", attr) == 0)
+		local_unmake(local, dir.id, name, attr);
 	return ret;
 }
 
@@ -53,29 +62,45 @@ static int local_make_dir(struct local *local, int dir, const char *name, uint32
 	return ret ? ret : LOCAL_SYS(mkdirat(dir, name, mode));
 }
 
-/* mkdir(2) leaves S_ISGID out. Bits are only added to what the new directory has: should
- * another stand there by now, it keeps its permissions. */
+static uint32_t local_missing(uint32_t mode, const struct fs_attr *attr)
+{
+	return mode & (S_ISGID | S_ISVTX) & ~attr->mode;
+}
+
+/* Bits are only added to what the new directory has: should another stand there by now, it keeps
+ * its permissions. */
+static int local_add_missing(struct local *local, int dir, const char *name, uint32_t mode,
+			     struct fs_attr *attr)
+{
+	_cleanup_close_ int fd = local_beneath(dir, name, O_DIRECTORY);
+	int ret = fd < 0 ? fd : local_stat(local, fd, "", attr);
+
+	if (ret == 0)
+		ret = LOCAL_SYS(
+			fchmodat(local->proc, local_fd_name(fd).text,
+				 (attr->mode & ~(uint32_t)S_IFMT) | local_missing(mode, attr), 0));
+	return ret ? ret : local_stat(local, fd, "", attr);
+}
+
+/* mkdir(2) leaves S_ISGID out. */
 int local_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 		struct fs_cred cred, struct fs_attr *attr)
 {
 	struct local *local = local_of(fs);
 	int ret = local_make_dir(local, dir.id, name, mode, cred);
-	_cleanup_close_ int fd = -1;
-	uint32_t missing;
+	struct fs_attr made;
 
 	if (ret)
 		return ret;
 	CRASH_POINT();
-	fd = local_beneath(dir.id, name, O_DIRECTORY);
-	if (fd < 0)
-		return fd;
-	ret = local_stat(local, fd, "", attr);
-	missing = mode & (S_ISGID | S_ISVTX) & ~attr->mode;
-	if (ret || missing == 0)
+	ret = local_stat(local, dir.id, name, attr);
+	if (ret || local_missing(mode, attr) == 0)
 		return ret;
-	ret = LOCAL_SYS(fchmodat(local->proc, local_fd_name(fd).text,
-				 (attr->mode & ~(uint32_t)S_IFMT) | missing, 0));
-	return ret ? ret : local_stat(local, fd, "", attr);
+	made = *attr;
+	ret = local_add_missing(local, dir.id, name, mode, attr);
+	if (ret)
+		local_unmake(local, dir.id, name, &made);
+	return ret;
 }
 
 static int local_make_symlink(struct local *local, int dir, const char *name, const char *target,

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -1394,6 +1395,39 @@ static void passed_attributes_are_the_hosts(void)
 	OK(fs_removexattr(w.fs, w.root, "trusted.a", NULL));
 }
 
+/* ---- without descriptors ---- */
+
+/* As long as this holds, `more` files can be opened. */
+static struct rlimit allow_files(rlim_t more)
+{
+	struct rlimit old, limit;
+	int next = dup(0);
+
+	close(next);
+	OK(getrlimit(RLIMIT_NOFILE, &old));
+	limit = old;
+	limit.rlim_cur = (rlim_t)next + more;
+	OK(setrlimit(RLIMIT_NOFILE, &limit));
+	return old;
+}
+
+static void what_could_not_be_made_is_not_there(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_NONE});
+	struct rlimit old = allow_files(1);
+	struct fs_attr attr;
+
+	FAILS(EMFILE, create_error(&w, w.root, "file", O_RDWR));
+	FAILS(ENOENT, fs_lookup(w.fs, w.root, "file", &attr));
+	OK(setrlimit(RLIMIT_NOFILE, &old));
+	old = allow_files(0);
+	FAILS(EMFILE, fs_mkdir(w.fs, w.root, "setgid", 02755, ANYBODY, &attr, NULL));
+	FAILS(ENOENT, fs_lookup(w.fs, w.root, "setgid", &attr));
+	OK(fs_mkdir(w.fs, w.root, "dir", 01755, ANYBODY, &attr, NULL));
+	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 01755);
+	OK(setrlimit(RLIMIT_NOFILE, &old));
+}
+
 /* ---- special files, mounts ---- */
 
 static void a_fifo_is_opened_where_that_is_chosen(void)
@@ -1564,6 +1598,7 @@ static const struct test tests[] = {
 	{"an_ordinary_users_server_writes_on", an_ordinary_users_server_writes_on_},
 	{"denied_attributes_are_not_there", denied_attributes_are_not_there_},
 	{"passed_attributes_are_the_hosts", passed_attributes_are_the_hosts},
+	{"what_could_not_be_made_is_not_there", what_could_not_be_made_is_not_there},
 	{"a_fifo_is_opened_where_that_is_chosen", a_fifo_is_opened_where_that_is_chosen},
 	{"mounts_are_crossed_or_hidden", mounts_are_crossed_or_hidden},
 	{"hidden_mounts_do_not_end_a_list", hidden_mounts_do_not_end_a_list},
