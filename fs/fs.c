@@ -21,6 +21,7 @@
 
 #define FS_OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_APPEND | O_DSYNC | O_SYNC | O_NOATIME)
 #define FS_MODE_BITS 07777
+#define FS_DIR_BITS (FS_MODE_BITS & ~S_ISUID) /* as mkdir(2) has it */
 #define FS_NSEC_PER_SEC 1000000000
 
 /* What rmdir(2) says of "." and ".." serves for unlink too: whoever asks to remove them is
@@ -485,7 +486,7 @@ int fs_readdir(struct fs *fs, struct fs_file dir, uint64_t offset, size_t size, 
 int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 	     struct fs_cred cred, struct fs_attr *attr, struct fs_intent *intent)
 {
-	const struct fs_object object = {.mode = S_IFDIR | (mode & FS_MODE_BITS), .cred = cred};
+	const struct fs_object object = {.mode = S_IFDIR | (mode & FS_DIR_BITS), .cred = cred};
 	int ret = fs_entry_check(dir, name, FS_NAME_MAKE);
 
 	if (ret)
@@ -495,7 +496,7 @@ int fs_mkdir(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 	ret = intent_make(fs, dir, name, &object, attr, intent);
 	if (ret != INTENT_CALL)
 		return ret;
-	ret = fs->ops->mkdir(fs, dir, name, mode & FS_MODE_BITS, cred, attr);
+	ret = fs->ops->mkdir(fs, dir, name, mode & FS_DIR_BITS, cred, attr);
 	return intent_made(intent, ret, attr);
 }
 

@@ -309,8 +309,8 @@ struct fs_ops {
 		       fs_emit *emit, void *arg);
 
 	/* Make an object; EEXIST when the name is taken. mkdir honours the S_ISGID and
-	 * S_ISVTX bits of `mode`. symlink stores `target` unread. mknod: `mode` has S_IFMT of
-	 * S_IFREG (or 0), S_IFCHR, S_IFBLK, S_IFIFO or S_IFSOCK. */
+	 * S_ISVTX bits of `mode`; S_ISUID is never among them. symlink stores `target` unread.
+	 * mknod: `mode` has S_IFMT of S_IFREG (or 0), S_IFCHR, S_IFBLK, S_IFIFO or S_IFSOCK. */
 	int (*mkdir)(struct fs *fs, struct fs_node dir, const char *name, uint32_t mode,
 		     struct fs_cred cred, struct fs_attr *attr);
 	int (*symlink)(struct fs *fs, struct fs_node dir, const char *name, const char *target,

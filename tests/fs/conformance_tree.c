@@ -242,12 +242,12 @@ static void made_directories_are_counted_as_links(void)
 	put(&w, dir);
 }
 
-static void mkdir_keeps_setgid_and_sticky_bits(void)
+static void mkdir_keeps_setgid_and_sticky_bits_alone(void)
 {
 	_world_ struct world w = world();
 	struct fs_attr attr;
 
-	OK(fs_mkdir(w.fs, w.root, "all", S_IFDIR | 03777, ANYBODY, &attr, NULL));
+	OK(fs_mkdir(w.fs, w.root, "all", S_IFDIR | 07777, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 03777);
 	OK(fs_mkdir(w.fs, w.root, "setgid", 02750, ANYBODY, &attr, NULL));
 	CU_ASSERT_EQUAL(attr.mode, S_IFDIR | 02750);
@@ -746,7 +746,7 @@ const struct test tree_tests[] = {
 	{"everything_needs_a_directory", everything_needs_a_directory},
 	{"a_taken_name_cannot_be_made", a_taken_name_cannot_be_made},
 	{"made_directories_are_counted_as_links", made_directories_are_counted_as_links},
-	{"mkdir_keeps_setgid_and_sticky_bits", mkdir_keeps_setgid_and_sticky_bits},
+	{"mkdir_keeps_setgid_and_sticky_bits_alone", mkdir_keeps_setgid_and_sticky_bits_alone},
 	{"symlinks_hold_any_target", symlinks_hold_any_target},
 	{"readlink_is_for_symlinks", readlink_is_for_symlinks},
 	{"mknod_makes_the_kinds_it_should", mknod_makes_the_kinds_it_should},
