@@ -149,6 +149,7 @@ struct fs_setattr {
 	struct fs_time atime, mtime;
 };
 
+/* `bsize` is the unit of `blocks`, `bfree` and `bavail`. */
 struct fs_statfs {
 	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid;
 	uint32_t namelen;

@@ -236,6 +236,8 @@ int local_readlink(struct fs *fs, struct fs_node node, char *buf, size_t size)
 	return (int)LOCAL_SYS(readlinkat(node.id, "", buf, size));
 }
 
+/* f_bsize is what is best read at a time; where f_frsize is another (FUSE), blocks are counted in
+ * that. */
 int local_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
 {
 	struct statfs host;
@@ -246,7 +248,7 @@ int local_statfs(struct fs *fs, struct fs_node node, struct fs_statfs *st)
 		return ret;
 	*st = (struct fs_statfs){
 		.type = (uint64_t)host.f_type,
-		.bsize = (uint64_t)host.f_bsize,
+		.bsize = (uint64_t)(host.f_frsize ? host.f_frsize : host.f_bsize),
 		.blocks = host.f_blocks,
 		.bfree = host.f_bfree,
 		.bavail = host.f_bavail,

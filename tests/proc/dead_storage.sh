@@ -68,6 +68,15 @@ nothing_left_of() {
     await "guest $1: nothing of it is in use" usage_is_zero "$1"
 }
 
+# As long as it lives: what it counts in is not what is best read at a time.
+test_space_is_told_in_the_unit_it_is_counted_in() {
+    storage_start
+    daemon_start --export "$work/storage"
+    sim --domid 1 --path "$work/storage/share" statfs >"$work/statfs"
+    grep -qx 'bsize=4096' "$work/statfs" || fail "$(cat "$work/statfs")"
+    grep -qx 'blocks=1000' "$work/statfs" || fail "$(cat "$work/statfs")"
+}
+
 test_export_on_dead_storage_holds_up_its_own_device() {
     storage_start
     daemon_start --export "$share" --export "$work/storage"

@@ -727,9 +727,9 @@ TEST(statfs_is_that_of_the_host)
 
 	check(fstatfs(w->dir, &host) == 0);
 	equal(st.type, (uint32_t)host.f_type);
-	equal(st.bsize, host.f_bsize);
+	equal(st.bsize, host.f_frsize);
 	equal(st.namelen, 255);
-	check(distance(st.blocks * st.bsize, host.f_blocks * (uint64_t)host.f_bsize) <= st.bsize);
+	check(distance(st.blocks * st.bsize, host.f_blocks * (uint64_t)host.f_frsize) <= st.bsize);
 	equal(st.files, host.f_files);
 	equal(st.fsid,
 	      (uint32_t)host.f_fsid.__val[0] | (uint64_t)(uint32_t)host.f_fsid.__val[1] << 32);
