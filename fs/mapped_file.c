@@ -297,7 +297,7 @@ static bool count_others(void *arg, const struct fs_dirent *entry)
 	bool *others = arg;
 
 	if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0 &&
-	    strcmp(entry->name, MAPPED_META) != 0)
+	    !is_meta(entry->name))
 		*others = true;
 	return !*others;
 }
@@ -357,6 +357,8 @@ static int clear(struct fs *fs, struct fs_node node)
 	fs_close(below, dir);
 	if (ret || others)
 		return ret;
+	/* Of one that was exported itself. */
+	fs_unlink(below, node, MAPPED_ROOT_META, false, NULL);
 	ret = fs_walk(below, node, MAPPED_META, &home, &attr);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;

@@ -633,6 +633,27 @@ static void a_planted_store_is_not_followed(void)
 	CU_ASSERT_EQUAL(host_mode(&w, ".virtfs_metadata/dir"), S_IFREG | 0600);
 }
 
+static void what_was_a_root_can_be_removed(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	const char *names[] = {"dir", "other", "mover"};
+	struct fs_attr attr;
+
+	for (size_t i = 0; i < countof(names); i++)
+		OK(fs_mkdir(w.fs, w.root, names[i], 0755, guest, &attr, NULL));
+	host_text(&w, "dir/.virtfs_metadata_root", "virtfs.mode=16877\n");
+	OK(fs_unlink(w.fs, w.root, "dir", true, NULL));
+	host_text(&w, "other/.virtfs_metadata_root", "virtfs.mode=16877\n");
+	CU_ASSERT_EQUAL(mkdir(at(&w, "other/.virtfs_metadata").text, 0700), 0);
+	OK(fs_rename(w.fs, w.root, "mover", w.root, "other", NULL));
+	CU_ASSERT_EQUAL(access(at(&w, "other/.virtfs_metadata_root").text, F_OK), -1);
+	/* Not of one that stays. */
+	host_text(&w, "other/.virtfs_metadata_root", "virtfs.mode=16877\n");
+	host_text(&w, "other/file", "");
+	FAILS(ENOTEMPTY, fs_unlink(w.fs, w.root, "other", true, NULL));
+	CU_ASSERT_EQUAL(access(at(&w, "other/.virtfs_metadata_root").text, F_OK), 0);
+}
+
 /* Where there is no way to a store, or nothing can be put into it. */
 static void nothing_goes_where_its_file_cannot(void)
 {
@@ -1570,6 +1591,7 @@ static const struct test tests[] = {
 	{"a_hosts_fifo_is_not_opened_whatever_its_file_says",
 	 a_hosts_fifo_is_not_opened_whatever_its_file_says},
 	{"a_planted_store_is_not_followed", a_planted_store_is_not_followed},
+	{"what_was_a_root_can_be_removed", what_was_a_root_can_be_removed},
 	{"nothing_goes_where_its_file_cannot", nothing_goes_where_its_file_cannot},
 	{"half_made_objects_are_completed", half_made_objects_are_completed_},
 	{"ids_are_others_on_the_host", ids_are_others_on_the_host},
