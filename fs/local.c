@@ -11,10 +11,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -22,6 +24,10 @@
 
 #include "fs/local.h"
 #include "fs/models.h"
+
+/* Not in linux/magic.h. */
+#define NTFS_MAGIC 0x5346544e
+#define NTFS3_MAGIC 0x7366746e
 
 #define LOCAL_TRIES 100 /* against renames on the way; each loss needs another one in time */
 
@@ -368,6 +374,41 @@ static int local_set_model(struct local *local, enum fs_model model, char *err, 
 	return -EPERM;
 }
 
+/* For a model that keeps its files beside the guest's, under names that no guest may have: where a
+ * file is found by more names than it is listed by (other cases, dots at the end, 8.3), these are.
+ */
+static bool local_folds_names(const struct local *local)
+{
+	static const uint32_t types[] = {
+		MSDOS_SUPER_MAGIC, EXFAT_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+		SMB_SUPER_MAGIC,   NTFS_MAGIC,	      NTFS3_MAGIC,
+	};
+	_cleanup_close_ int fd = openat(local->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unsigned flags = 0;
+	struct statfs st;
+
+	if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_CASEFOLD_FL))
+		return true;
+	if (fstatfs(local->root, &st))
+		return false;
+	for (size_t i = 0; i < countof(types); i++) {
+		if ((uint32_t)st.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
+static int local_check_names(const struct local *local, enum fs_model model, char *err,
+			     size_t errlen)
+{
+	if (model != FS_MODEL_MAPPED_FILE || !local_folds_names(local))
+		return 0;
+	snprintf(err, errlen,
+		 "the model mapped-file needs a file system that tells upper from lower case; here "
+		 "a guest could reach its attributes by another spelling");
+	return -EOPNOTSUPP;
+}
+
 static int local_make_known(struct local *local, char *err, size_t errlen)
 {
 	local->known = calloc(LOCAL_KNOWN_MAX, sizeof(*local->known));
@@ -409,6 +450,8 @@ int local_export(int root_fd, const struct fs_export *export, struct fs **fs, ch
 		ret = local_open_root(local, root_fd, err, errlen);
 	if (ret == 0)
 		ret = local_open_proc(local, err, errlen);
+	if (ret == 0)
+		ret = local_check_names(local, export->model, err, errlen);
 	if (ret == 0)
 		ret = local_set_model(local, export->model, err, errlen);
 	if (ret) {

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "common/crash.h"
@@ -51,9 +52,11 @@ static void unlock(pthread_mutex_t **lock)
 	__attribute__((cleanup(unlock))) pthread_mutex_t *held = &file_of(fs)->lock;               \
 	pthread_mutex_lock(held)
 
+/* However it is spelt: a directory of the host's may take one for the other (local_check_names()
+ * knows of the root alone). */
 static bool is_meta(const char *name)
 {
-	return strcmp(name, MAPPED_META) == 0 || strcmp(name, MAPPED_ROOT_META) == 0;
+	return strcasecmp(name, MAPPED_META) == 0 || strcasecmp(name, MAPPED_ROOT_META) == 0;
 }
 
 static int meta_find(struct mapped_meta *meta, struct mapped *m, const struct mapped_at *at)

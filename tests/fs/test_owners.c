@@ -409,7 +409,8 @@ static bool no_meta(void *arg, const struct fs_dirent *entry)
 
 static void files_cannot_be_named(void)
 {
-	const char *names[] = {".virtfs_metadata", ".virtfs_metadata_root"};
+	const char *names[] = {".virtfs_metadata", ".virtfs_metadata_root", ".VIRTFS_metadata",
+			       ".Virtfs_Metadata_Root"};
 	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
 	struct fs_node file = make_file(&w, w.root, "file", "");
 	struct fs_file dir;

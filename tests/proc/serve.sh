@@ -204,6 +204,19 @@ test_what_does_not_fit_together_is_refused() {
         --ownership mapped-xattr
 }
 
+# Where it does not, other names than those that it watches lead to the files of the store.
+test_mapped_file_needs_a_file_system_that_tells_cases_apart() {
+    local preloaded=$build/tests/lib/folding.so fat=0x4d44 smb2=0xfe534d42 ext4=0xef53 on
+    ! sanitized || skip "a sanitizer wants to be loaded first"
+    [ -e "$preloaded" ] || skip "$preloaded is not built"
+    for on in $fat $smb2 casefold; do
+        LD_PRELOAD=$preloaded FOLDING=$on \
+            apart 'mapped-file needs a file system that tells' --ownership mapped-file
+    done
+    LD_PRELOAD=$preloaded FOLDING=$ext4 together --ownership mapped-file
+    LD_PRELOAD=$preloaded FOLDING=$fat together --ownership none
+}
+
 # together OPTION...: they are served.
 together() {
     serve_start --listen "unix:$work/s" "$@"
