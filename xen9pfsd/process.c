@@ -519,8 +519,11 @@ static enum process_news current_says(struct process *p, const struct control_ms
 	case CONTROL_FAILED:
 		process_say(p, LOG_LEVEL_WARNING, "closed: %s", msg->text);
 		p->session = false;
-		drop_successor(p);
-		stopping(p, now_ms);
+		/* Said again and again, it would put its kill off for ever. */
+		if (p->state != PROCESS_STOPPING) {
+			drop_successor(p);
+			stopping(p, now_ms);
+		}
 		return PROCESS_NO_NEWS;
 	default:
 		break;

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -121,6 +122,17 @@ static void fake_await_call(void)
 	raise(SIGSTOP);
 }
 
+/* Without end, to each order. */
+static _Noreturn void fake_protest(void)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (;;) {
+		fake_say(CONTROL_FAILED, "not so fast");
+		nanosleep(&pause, NULL);
+	}
+}
+
 static void fake_obey(const struct control_msg *msg, const int fds[CONTROL_FDS_MAX], bool late)
 {
 	switch (msg->type) {
@@ -173,8 +185,9 @@ static char *fake_script(bool next)
 	return text[next];
 }
 
-/* The scripts: serve, fail, silent, nonsense, deaf (to orders), late (it answers a call before it
- * hands over, and stops itself between the two); with TAKE_OVER also refuse, drop. */
+/* The scripts: serve, fail, silent, nonsense, deaf (to orders), protest (against them), late (it
+ * answers a call before it hands over, and stops itself between the two); with TAKE_OVER also
+ * refuse, drop. */
 static int fake_main(void)
 {
 	struct pollfd fds[] = {
@@ -223,7 +236,9 @@ static int fake_main(void)
 		} else if (fds[0].revents != 0) {
 			int err = control_recv(KEEPER_CONTROL, &msg, got);
 
-			if (err == 1)
+			if (err == 1 && strcmp(script, "protest") == 0)
+				fake_protest();
+			else if (err == 1)
 				fake_obey(&msg, got, strcmp(script, "late") == 0);
 			else if (err == 0)
 				fds[0].fd = -1;
@@ -452,6 +467,22 @@ static void share_that_does_not_listen_is_killed(void)
 	script("deaf", "");
 	serve(&b);
 	process_stop(&b.process, now(&b));
+	b.skew_ms = 4000;
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_HAS_ENDED);
+	bench_close(&b);
+}
+
+static void share_that_protests_is_killed_all_the_same(void)
+{
+	struct bench b;
+	struct pollfd said;
+
+	bench_open(&b);
+	script("protest", "");
+	serve(&b);
+	process_stop(&b.process, now(&b));
+	said = (struct pollfd){.fd = b.process.now.control, .events = POLLIN};
+	CU_ASSERT_EQUAL(poll(&said, 1, GUARD_MS), 1);
 	b.skew_ms = 4000;
 	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_HAS_ENDED);
 	bench_close(&b);
@@ -904,6 +935,7 @@ static const struct test tests[] = {
 	TEST(share_that_fails_has_ended),
 	TEST(nonsense_ends_the_share),
 	TEST(share_that_does_not_listen_is_killed),
+	TEST(share_that_protests_is_killed_all_the_same),
 	TEST(share_that_dies_before_it_served_starts_afresh),
 	TEST(keeper_and_worker_killed_are_restored_three_times),
 	TEST(killed_keeper_is_replaced_and_its_worker_hands_over),
