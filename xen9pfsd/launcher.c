@@ -205,6 +205,7 @@ __attribute__((noreturn)) static void look_up(const struct launcher *l, const ch
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* While it sleeps, nobody who looks for a launcher must find one here. */
 	cleanup_close(&l->work->listener);
+	cleanup_close(&l->work->dir->lock);
 	cleanup_close(&l->supervisor);
 	cleanup_close(&l->signals);
 	fd = policy_open(l->work->policy, path, answer.text, sizeof(answer.text));

@@ -24,7 +24,7 @@ guard=${GUARD:-120} # s
 ulimit -c 0
 
 # Of the running test:
-work='' bus='' share='' log='' pid='' daemon_pid='' started=() elsewhere=()
+work='' bus='' share='' log='' pid='' service='' daemon_pid='' started=() elsewhere=()
 
 # ---- telling ----
 
@@ -222,6 +222,22 @@ daemon_start() {
     daemon_begin --bus "sim:$bus" "$@"
     await "the daemon serves" serves_or_ended
     grep -q '^xen9pfsd: serving ' "$log" || fail "the daemon does not start"
+}
+
+# launcher_start [OPTION...]: one that is nobody's child, as under its own unit; its pid is in
+# $service. Exports as with daemon_start.
+launcher_start() {
+    [ $# -gt 0 ] || set -- --export "$share"
+    # That of one that was killed says nothing.
+    rm -f "$bus/xen9pfsd/launcher.sock"
+    background launcher.out "$daemon" --bus "sim:$bus" "$@" launcher
+    service=$pid
+    await "the launcher listens" listens_or_ended
+    ! ended "$service" || fail "$(cat "$work/launcher.out")"
+}
+
+listens_or_ended() {
+    ended "$service" || [ -S "$bus/xen9pfsd/launcher.sock" ]
 }
 
 daemon_begin() {

@@ -120,6 +120,26 @@ test_daemon_starts_with_a_tree_on_dead_storage() {
     storage_ends
 }
 
+# Who sleeps has nothing that the next launcher needs.
+test_launcher_starts_anew_beside_dead_storage() {
+    local exports=(--export "$share" --export "$work/storage")
+    storage_start
+    launcher_start "${exports[@]}"
+    daemon_start --launcher=service "${exports[@]}"
+    storage_dies
+    sim --domid 1 --path "$work/storage/share" attach
+    somebody_sleeps
+    kill_hard "$service"
+    await "the daemon ends" ended "$daemon_pid"
+    daemon_pid=
+    launcher_start "${exports[@]}"
+    daemon_again --launcher=service "${exports[@]}"
+    others_are_served
+    daemon_stop
+    kill_hard "$service"
+    storage_ends
+}
+
 # Its rings are unmapped although a thread of its worker will not return.
 test_guest_with_a_request_on_dead_storage_can_be_destroyed() {
     storage_start

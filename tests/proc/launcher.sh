@@ -7,20 +7,6 @@ status_of() { # PID KEY
     sed -n "s/^$2:\t//p" "/proc/$1/status"
 }
 
-# launcher_start: one that is nobody's child, as under its own unit; its pid is in $service.
-launcher_start() {
-    # That of one that was killed says nothing.
-    rm -f "$bus/xen9pfsd/launcher.sock"
-    background launcher.out "$daemon" --bus "sim:$bus" --export "$share" launcher
-    service=$pid
-    await "the launcher listens" listens_or_ended
-    ! ended "$service" || fail "$(cat "$work/launcher.out")"
-}
-
-listens_or_ended() {
-    ended "$service" || [ -S "$bus/xen9pfsd/launcher.sock" ]
-}
-
 # As the unit starts it. Only root has rights to take away.
 without_rights() {
     [ "$(id -u)" != 0 ] || daemon_wrapper=(setpriv --bounding-set=-all --inh-caps=-all
