@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -391,18 +392,41 @@ int state_dir_call_admin(const struct config *config)
 
 /* ---- processes that nobody knows ---- */
 
-static bool holds_arena(int proc, const char *pid, const struct stat *arena)
+struct arena_id {
+	char file[FILE_MAX];
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Descriptors of strangers may be of storage that does not answer. What a link reads touches none,
+ * so most are told by that. */
+static bool reads_as_arena(int proc, const char *path, const char *file)
+{
+	char text[PATH_MAX];
+	ssize_t length = readlinkat(proc, path, text, sizeof(text) - 1);
+	const char *name;
+
+	if (length < 0)
+		return false;
+	text[length] = '\0';
+	name = strrchr(text, '/');
+	return name != NULL && strcmp(name + 1, file) == 0;
+}
+
+static bool holds_arena(int proc, const char *pid, const struct arena_id *arena)
 {
 	char path[64];
-	struct stat st;
+	struct statx now;
 
 	snprintf(path, sizeof(path), "%s/fd/%d", pid, KEEPER_ARENA);
-	return fstatat(proc, path, &st, 0) == 0 && st.st_dev == arena->st_dev &&
-	       st.st_ino == arena->st_ino;
+	return reads_as_arena(proc, path, arena->file) &&
+	       statx(proc, path, AT_STATX_DONT_SYNC, STATX_INO, &now) == 0 &&
+	       makedev(now.stx_dev_major, now.stx_dev_minor) == arena->dev &&
+	       now.stx_ino == arena->ino;
 }
 
 /* A process descriptor is taken before the last look, so the id cannot be somebody else's. */
-static bool kill_holder(int proc, const char *pid, const struct stat *arena)
+static bool kill_holder(int proc, const char *pid, const struct arena_id *arena)
 {
 	pid_t id = (pid_t)atoi(pid), group;
 	_cleanup_close_ int pidfd = -1;
@@ -422,15 +446,17 @@ static bool kill_holder(int proc, const char *pid, const struct stat *arena)
 
 int state_dir_kill(const struct state_dir *dir, const char *name)
 {
-	char file[FILE_MAX];
+	struct arena_id arena;
 	struct dirent *entry;
-	struct stat arena;
+	struct stat st;
 	int killed = 0;
 	DIR *proc;
 
-	file_name(file, name, ".arena");
-	if (fstatat(dir->fd, file, &arena, AT_SYMLINK_NOFOLLOW) < 0)
+	file_name(arena.file, name, ".arena");
+	if (fstatat(dir->fd, arena.file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	arena.dev = st.st_dev;
+	arena.ino = st.st_ino;
 	proc = opendir("/proc");
 	if (proc == NULL)
 		return 0;

@@ -140,6 +140,35 @@ test_launcher_starts_anew_beside_dead_storage() {
     storage_ends
 }
 
+stranger_has_a_file() {
+    [[ "$(readlink "/proc/$pid/fd/5")" == */file ]]
+}
+
+# Strangers have files there under the number that an arena has with us.
+test_process_that_does_not_answer_is_found_beside_dead_storage() {
+    local guest
+    storage_start
+    daemon_start
+    sim --domid 1 --path "$share" attach --wait
+    hold guest.out --domid 1
+    guest=$pid
+    sleep 3600 5<"$work/storage/share/file" &
+    pid=$!
+    started+=("$pid")
+    await "a stranger has a file there" stranger_has_a_file
+    storage_dies
+    kill_hard "$daemon_pid"
+    # shellcheck disable=SC2046 # a list of pids
+    kill -STOP $(share_processes)
+    daemon_again
+    await_log 'its process does not answer; killed'
+    await_log 'guest 1 dev 0: served by keeper'
+    daemon_lives
+    kill_hard "$guest"
+    sim --domid 1 detach >/dev/null
+    storage_ends
+}
+
 # Its rings are unmapped although a thread of its worker will not return.
 test_guest_with_a_request_on_dead_storage_can_be_destroyed() {
     storage_start
