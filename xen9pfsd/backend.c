@@ -66,6 +66,16 @@ static int start_process(struct backend *b, enum control_how how)
 	return err;
 }
 
+/* What a lost store does not tell is no word about any device: nothing follows from it, the daemon
+ * ends, and the next one looks. */
+static bool store_is_lost(const struct backend *b)
+{
+	char dir[STORE_PATH_MAX], state[16];
+
+	backend_dir(b, dir);
+	return nodes_read(b->env->store, dir, "state", state, sizeof(state)) == -ENOTCONN;
+}
+
 /* Nobody lives, and the guest waits. */
 static int restore(struct backend *b, int64_t now_ms)
 {
@@ -76,6 +86,8 @@ static int restore(struct backend *b, int64_t now_ms)
 		say(b, LOG_LEVEL_ERROR, "its processes die too often; given up");
 	else
 		err = start_process(b, how);
+	if (err < 0 && store_is_lost(b))
+		return 0;
 	if (err < 0) {
 		process_abandon(&b->process);
 		return err;
@@ -119,6 +131,8 @@ static void adopt(struct backend *b, int64_t now_ms)
 	describe_share(b);
 	if (keep && backend_read_front(b, &b->start, true) == 0 && backend_read_model(b) == 0)
 		backend_read_limits(b);
+	if (store_is_lost(b))
+		return;
 	news = process_adopt(&b->process, &b->start, announced, keep, now_ms);
 	if (news == PROCESS_IS_LOST && restore(b, now_ms) < 0)
 		news = PROCESS_HAS_ENDED;
@@ -225,11 +239,13 @@ static bool front_replaced(struct backend *b)
 	       memcmp(&now, had, sizeof(now)) != 0;
 }
 
-static void look(struct backend *b, struct handshake_view *view)
+/* -ENOTCONN: there is nothing to be seen. */
+static int look(struct backend *b, struct handshake_view *view)
 {
 	struct store *store = b->env->store;
 	char dir[STORE_PATH_MAX], text[8];
 	uint32_t online = 0;
+	int err;
 
 	backend_dir(b, dir);
 	*view = (struct handshake_view){
@@ -239,15 +255,19 @@ static void look(struct backend *b, struct handshake_view *view)
 	};
 	view->dir_gone = view->own == XenbusStateUnknown &&
 			 nodes_read(store, dir, "state", text, sizeof(text)) == -ENOENT;
+	/* Of a store that is lost, the last word tells it of all. */
+	err = nodes_read_number(store, dir, "online", &online);
+	if (err == -ENOTCONN)
+		return err;
 	/* Made anew, if need be: a removal begins with another state. */
 	if (view->own == XenbusStateInitialising)
 		b->removed = false;
-	if (nodes_read_number(store, dir, "online", &online) < 0 || online == 0 ||
-	    (view->own != view->wrote && view->own >= XenbusStateClosing))
+	if (err < 0 || online == 0 || (view->own != view->wrote && view->own >= XenbusStateClosing))
 		b->removed = true;
 	view->online = !b->removed && !b->detached;
 	if (view->front == XenbusStateInitialised || view->front == XenbusStateConnected)
 		view->replaced = front_replaced(b);
+	return 0;
 }
 
 /* ---- acting ---- */
@@ -352,7 +372,8 @@ static void run(struct backend *b, int64_t now_ms)
 	enum handshake_event event;
 
 	do {
-		look(b, &view);
+		if (look(b, &view) < 0)
+			return;
 		event = handshake_look(&view);
 		/* The frontend's time to answer runs from when the removal is seen. */
 		if (b->state == HANDSHAKE_CLOSING && (b->removed || b->detached) &&
@@ -366,7 +387,8 @@ static void happened(struct backend *b, enum handshake_event event, int64_t now_
 {
 	struct handshake_view view;
 
-	look(b, &view);
+	if (look(b, &view) < 0)
+		return;
 	step(b, event, &view, now_ms);
 	run(b, now_ms);
 }

@@ -37,7 +37,8 @@ enum event {
 	EVENT_SHARE_LOST,
 	EVENT_TIMEOUT,
 	EVENT_DETACH,
-	EVENT_RESTART, /* of the supervisor */
+	EVENT_RESTART,	  /* of the supervisor; */
+	EVENT_STORE_LOST, /* before it */
 	EVENTS,
 };
 
@@ -88,6 +89,8 @@ static struct {
 	bool watched; /* the frontend's state */
 	bool watches_fail;
 	unsigned accesses;
+	bool loses; /* the connection, after so many of them: */
+	unsigned lost_after;
 	struct interference others[INTERFERENCES];
 	struct value told[NODES]; /* what the backend was told last */
 	struct backend_env env;
@@ -215,6 +218,12 @@ static void interfere(void)
 	w.accesses++;
 }
 
+/* Nothing may follow for the share. */
+static bool is_lost(void)
+{
+	return w.loses && w.accesses > w.lost_after;
+}
+
 static struct tree *tree(store_txn txn)
 {
 	FUZZ_CHECK((txn != 0) == w.in_txn);
@@ -229,6 +238,8 @@ static ssize_t store_table_read(struct store *store, store_txn txn, const char *
 
 	(void)store;
 	interfere();
+	if (is_lost())
+		return -ENOTCONN;
 	value = w.told[node] = tree(txn)->node[node];
 	if (value.error < 0)
 		return value.error;
@@ -280,6 +291,8 @@ static int store_table_write(struct store *store, store_txn txn, const char *pat
 	(void)store;
 	interfere();
 	FUZZ_CHECK(txn != 0 && w.in_txn);
+	if (is_lost())
+		return -ENOTCONN;
 	FUZZ_CHECK(node == OWN_STATE || (node >= OWN_VERSIONS && node <= OWN_MAX_ORDER));
 	FUZZ_CHECK(w.txn.node[OWN_STATE].error == 0);
 	log_debug("%s: %.*s becomes %s", path, w.txn.node[node].size, w.txn.node[node].text, text);
@@ -304,6 +317,8 @@ static int store_table_begin(struct store *store, store_txn *txn)
 {
 	(void)store;
 	FUZZ_CHECK(!w.in_txn);
+	if (is_lost())
+		return -ENOTCONN;
 	w.in_txn = true;
 	w.txn = w.now;
 	*txn = 1;
@@ -319,6 +334,8 @@ static int store_table_end(struct store *store, store_txn txn, int commit)
 	FUZZ_CHECK(w.in_txn);
 	w.in_txn = false;
 	w.conflicts = false;
+	if (is_lost())
+		return -ENOTCONN;
 	if (!commit)
 		return 0;
 	if (faster)
@@ -341,7 +358,7 @@ static int store_table_watch(struct store *store, const char *path, const char *
 	(void)store;
 	FUZZ_CHECK(strcmp(path, FRONT "/state") == 0 && strcmp(token, DIR) == 0);
 	FUZZ_CHECK(!w.watched);
-	w.watched = !w.watches_fail;
+	w.watched = !w.watches_fail && !is_lost();
 	return w.watched ? 0 : -ENOSPC;
 }
 
@@ -476,6 +493,7 @@ bool process_lost_too_often(struct process *p, int64_t now_ms)
 
 void process_abandon(struct process *p)
 {
+	FUZZ_CHECK(!is_lost());
 	p->state = PROCESS_NONE;
 	w.share = SHARE_NONE;
 }
@@ -484,6 +502,7 @@ enum process_news process_adopt(struct process *p, const struct control_start *s
 				bool announced, bool keep, int64_t now_ms)
 {
 	(void)announced;
+	FUZZ_CHECK(!is_lost());
 	p->start = *start;
 	switch (w.share) {
 	case SHARE_NONE:
@@ -518,6 +537,7 @@ bool process_is_held(const struct process *p)
 void process_stop(struct process *p, int64_t now_ms)
 {
 	(void)now_ms;
+	FUZZ_CHECK(!is_lost());
 	FUZZ_CHECK(w.share != SHARE_NONE && w.share != SHARE_LOST);
 	w.share = SHARE_STOPPING;
 	p->state = PROCESS_STOPPING;
@@ -612,11 +632,31 @@ static void begin_backend(void)
 	FUZZ_CHECK(w.backend != NULL);
 }
 
+/* In the middle of a round, its last; and perhaps again, when the next one begins. */
+static void lose_store(uint8_t number)
+{
+	w.loses = true;
+	w.lost_after = number % 16;
+	if ((number & 0x20) != 0 && w.share == SHARE_SERVING) {
+		w.share = SHARE_LOST;
+		share_says(PROCESS_IS_LOST);
+	}
+	backend_update(w.backend, w.ms);
+	backend_destroy(w.backend);
+	if ((number & 0x40) != 0) {
+		w.accesses = 0;
+		begin_backend();
+		backend_destroy(w.backend);
+	}
+	w.loses = false;
+	begin_backend();
+}
+
 static void happen(enum event event, uint8_t number)
 {
 	static const char *const names[EVENTS] = {
-		"update",     "front changed", "share ready", "share ended",
-		"share lost", "timeout",       "detach",      "restart",
+		"update",  "front changed", "share ready", "share ended", "share lost",
+		"timeout", "detach",	    "restart",	   "store lost",
 	};
 
 	log_debug("%s %u", names[event], number);
@@ -658,6 +698,9 @@ static void happen(enum event event, uint8_t number)
 	case EVENT_RESTART:
 		backend_destroy(w.backend);
 		begin_backend();
+		break;
+	case EVENT_STORE_LOST:
+		lose_store(number);
 		break;
 	case EVENTS:
 		break;
