@@ -96,6 +96,12 @@ static bool peer_gone(const struct process_peer *peer)
 	return peer->pidfd < 0 && peer->control < 0;
 }
 
+/* Its worker may speak for itself. */
+static bool without_keeper(const struct process *p)
+{
+	return p->now.worker || p->now.pidfd < 0;
+}
+
 static bool peer_lives(const struct process_peer *peer)
 {
 	return peer->pidfd >= 0 && syscall(SYS_pidfd_send_signal, peer->pidfd, 0, NULL, 0) == 0;
@@ -421,7 +427,7 @@ static void refused(struct process *p, int64_t now_ms)
 {
 	drop_offer(p);
 	process_say(p, LOG_LEVEL_WARNING, "not taken over: %s", p->refusal);
-	if (p->now.pidfd >= 0 && !p->now.worker)
+	if (!without_keeper(p))
 		p->state = PROCESS_SERVING;
 	else
 		start_over(p, now_ms);
@@ -441,9 +447,12 @@ void process_hold(struct process *p)
 	}
 	if (p->state != PROCESS_SERVING)
 		return;
-	control_send(p->now.control, &msg, NULL, 0);
 	/* A worker without a keeper goes on serving until somebody calls it. */
-	p->state = p->now.pidfd >= 0 ? PROCESS_HOLDING : PROCESS_HELD;
+	p->state = PROCESS_HELD;
+	if (without_keeper(p))
+		return;
+	control_send(p->now.control, &msg, NULL, 0);
+	p->state = PROCESS_HOLDING;
 }
 
 bool process_is_held(const struct process *p)
@@ -649,7 +658,7 @@ static enum process_news adopted(struct process *p, const struct control_hello *
 		process_stop(p, now_ms);
 		return PROCESS_NO_NEWS;
 	}
-	if (p->now.worker || p->now.pidfd < 0) {
+	if (without_keeper(p)) {
 		process_say(p, LOG_LEVEL_INFO, "its worker lives, without a keeper");
 		p->again_ms = now_ms + ORPHAN_MS;
 		return PROCESS_NO_NEWS;
@@ -850,8 +859,7 @@ enum process_news process_timeout(struct process *p, int64_t now_ms)
 		p->again_ms = 0;
 		if (p->state == PROCESS_CALLING && now_ms < p->deadline_ms)
 			return call(p, now_ms);
-		if (p->state == PROCESS_SERVING && p->now.control >= 0 &&
-		    (p->now.worker || p->now.pidfd < 0))
+		if (p->state == PROCESS_SERVING && p->now.control >= 0 && without_keeper(p))
 			orphaned(p, now_ms);
 	}
 	if (p->deadline_ms == 0 || now_ms < p->deadline_ms)

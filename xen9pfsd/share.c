@@ -134,7 +134,8 @@ static bool take_order(struct share *share, int from)
 		return false;
 	if (msg.type == CONTROL_STOP)
 		end_as(share, SHARE_DONE);
-	else if (msg.type == CONTROL_HOLD)
+	/* Without a keeper nobody would be left to have the descriptors. */
+	else if (msg.type == CONTROL_HOLD && !share->alone)
 		end_as(share, SHARE_HELD);
 	if (msg.type == CONTROL_HANDOVER && fds[0] >= 0 && share->handover < 0) {
 		share->handover = take_fd(&fds[0]);

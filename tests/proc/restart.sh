@@ -164,6 +164,24 @@ test_share_that_hangs_does_not_keep_the_daemon_from_leaving() {
     state_never_left_4
 }
 
+# Its worker finds the order, and nobody to leave its descriptors to.
+test_share_whose_keeper_is_killed_instead_of_holding_serves_on() {
+    daemon_start
+    connect
+    kill -STOP "$keeper"
+    kill -TERM "$daemon_pid"
+    await_log stopping
+    kill -KILL "$keeper"
+    finish "$daemon_pid" || fail "the daemon does not leave"
+    daemon_pid=
+    [ -n "$(workers)" ] || fail "nobody serves"
+    daemon_again
+    await_log 'guest 1 dev 0: its worker lives, without a keeper'
+    await_log 'guest 1 dev 0: served by keeper'
+    state_never_left_4
+    leaves_nothing
+}
+
 test_sigint_after_sigterm_closes() {
     daemon_start
     connect

@@ -85,6 +85,8 @@ static _Noreturn void fake_worker_main(void)
 		} else if (fds[1].revents != 0) {
 			int err = control_recv(KEEPER_CONTROL, &msg, got);
 
+			if (err == 1 && msg.type == CONTROL_HOLD)
+				fake_say(CONTROL_HELD, "");
 			if (err == 1 && msg.type == CONTROL_STOP)
 				_exit(EXIT_SUCCESS);
 			if (err == 1 && msg.type == CONTROL_HANDOVER)
@@ -726,6 +728,33 @@ static void held_share_serves_again(void)
 	bench_close(&b);
 }
 
+static void worker_without_a_keeper_is_not_told_to_hold(void)
+{
+	struct bench b;
+	struct control_msg msg;
+	struct pollfd said;
+
+	bench_open(&b);
+	serve(&b);
+	kill(b.process.now.pid, SIGKILL);
+	while (b.process.now.pidfd >= 0) {
+		struct pollfd fds[PROCESS_FDS];
+
+		process_fill(&b.process, fds);
+		poll(fds, countof(fds), 20);
+		process_poll(&b.process, fds, now(&b));
+	}
+	process_hold(&b.process);
+	CU_ASSERT_TRUE(process_is_held(&b.process));
+	process_stop(&b.process, now(&b));
+	/* Its end comes, and no answer before. */
+	said = (struct pollfd){.fd = b.process.now.control, .events = POLLIN};
+	CU_ASSERT_EQUAL(poll(&said, 1, GUARD_MS), 1);
+	CU_ASSERT_EQUAL(control_recv(said.fd, &msg, NULL), 0);
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_HAS_ENDED);
+	bench_close(&b);
+}
+
 static void held_share_can_be_stopped(void)
 {
 	struct bench b;
@@ -949,6 +978,7 @@ static const struct test tests[] = {
 	TEST(next_supervisor_adopts_a_keeper_that_serves),
 	TEST(keeper_that_another_supervisor_started_is_adopted_and_killed),
 	TEST(held_share_serves_again),
+	TEST(worker_without_a_keeper_is_not_told_to_hold),
 	TEST(held_share_can_be_stopped),
 	TEST(share_that_was_starting_is_proved),
 	TEST(worker_alone_is_taken_over_by_the_next_supervisor),
