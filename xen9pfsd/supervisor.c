@@ -490,7 +490,8 @@ static void replace_self(struct supervisor *s)
 {
 	int err;
 
-	if (!s->orders.replace || !admin_idle(&s->admin))
+	/* A daemon that was told to end is no other one's beginning. */
+	if (!s->orders.replace || !admin_idle(&s->admin) || s->ending != NOT_ENDING)
 		return;
 	s->orders.replace = false;
 	log_info("starting anew as another program");

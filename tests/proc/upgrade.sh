@@ -138,6 +138,37 @@ test_keeper_that_hangs_is_not_waited_for() {
     all_run_the_new_one
 }
 
+# move_begins: an upgrade in the background has begun to move guest 1's share, which is stopped.
+move_begins() {
+    # shellcheck disable=SC2046 # a list of pids
+    kill -STOP $(share_processes)
+    background upgrade.out "$new" --bus "sim:$bus" upgrade
+    await "the share is being moved" [ -e "$bus/xen9pfsd/9pfs-1-0.sock.new" ]
+}
+
+# Some may have ended since they were listed.
+all_go_on() {
+    # shellcheck disable=SC2046 # a list of pids
+    kill -CONT $(share_processes) 2>/dev/null || true
+}
+
+test_daemon_that_is_to_end_while_the_last_share_moves_ends() {
+    make_new
+    daemon_start
+    sim --path "$share" attach --wait
+    hold guest.out
+    move_begins
+    kill -TERM "$daemon_pid"
+    await_log stopping
+    all_go_on
+    finish "$daemon_pid" || fail "the daemon's exit status is $?"
+    daemon_pid=
+    ! logged 'starting anew' || fail "it becomes the new program instead"
+    daemon_again
+    await_log 'guest 1 dev 0: adopted its keeper'
+    [ "$(back_state 1)" = 4 ] || fail "state $(back_state 1)"
+}
+
 test_daemon_killed_in_the_middle_loses_nothing() {
     daemon_start
     sim --path "$share" attach --wait
