@@ -169,6 +169,26 @@ test_daemon_that_is_to_end_while_the_last_share_moves_ends() {
     [ "$(back_state 1)" = 4 ] || fail "state $(back_state 1)"
 }
 
+test_share_that_ends_while_it_moves_does_not_hinder_the_others() {
+    local guest
+    make_new
+    daemon_start
+    sim --path "$share" attach --wait
+    hold guest.out
+    guest=$pid
+    sim --domid 2 --path "$share" attach --wait
+    move_begins
+    kill_hard "$guest"
+    set_front_state 1 5
+    await_log 'guest 1 dev 0: stopping'
+    all_go_on
+    finish "$pid" || fail "$(cat "$work/upgrade.out")"
+    all_run_the_new_one
+    set_front_state 1 6
+    await_back 6 1
+    sim --domid 2 ls >/dev/null
+}
+
 test_daemon_killed_in_the_middle_loses_nothing() {
     daemon_start
     sim --path "$share" attach --wait
