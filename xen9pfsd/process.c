@@ -415,6 +415,7 @@ static void succeed(struct process *p, int64_t now_ms)
 	p->next = old;
 	p->state = PROCESS_SERVING;
 	p->moved = true;
+	p->killed = false;
 	p->deadline_ms = peer_gone(&old) ? 0 : now_ms + STOP_PATIENCE_MS;
 	/* Its keeper died on the way here; the worker spoke for itself. */
 	if (p->now.pidfd < 0)
@@ -698,11 +699,12 @@ static enum process_news await_hello(struct process *p, int64_t now_ms)
  * comes back from the arena. */
 static enum process_news unanswered(struct process *p, int64_t now_ms)
 {
-	if (p->killed) {
-		p->session = false;
+	if (p->killed && !p->session) {
+		peer_close(&p->now);
 		return nobody(p);
 	}
-	process_say(p, LOG_LEVEL_WARNING, "its process does not answer; killed");
+	if (!p->killed)
+		process_say(p, LOG_LEVEL_WARNING, "its process does not answer; killed");
 	launch_kill(p->launch, p->name);
 	if (p->now.control >= 0) {
 		stopping(p, now_ms);
@@ -834,8 +836,9 @@ int64_t process_deadline(const struct process *p)
 	return p->deadline_ms;
 }
 
-/* They were told to end and have not; or were killed, and somebody still has the socket. */
-static void stop_hard(struct process *p, int64_t now_ms)
+/* They were told to end and have not; or were killed, and somebody is still there: in no group of
+ * ours any more, or asleep in a storage that does not answer. */
+static enum process_news stop_hard(struct process *p, int64_t now_ms)
 {
 	if (!p->killed) {
 		process_say(p, LOG_LEVEL_WARNING, "its process does not end; killed");
@@ -843,14 +846,28 @@ static void stop_hard(struct process *p, int64_t now_ms)
 		peer_kill(p, &p->next);
 		p->killed = true;
 		p->deadline_ms = now_ms + STOP_PATIENCE_MS;
+		return PROCESS_NO_NEWS;
+	}
+	launch_kill(p->launch, p->name);
+	/* What is wanted comes back when they have gone: it needs that storage, too. */
+	if (p->session)
+		return PROCESS_NO_NEWS;
+	peer_close(&p->now);
+	peer_close(&p->next);
+	process_abandon(p);
+	return PROCESS_HAS_ENDED;
+}
+
+/* The predecessor does not go: killed, and then let go. */
+static void part(struct process *p, int64_t now_ms)
+{
+	if (p->killed) {
+		peer_close(&p->next);
 		return;
 	}
-	/* Somebody who is in no group of ours any more, or whom nothing kills. */
-	launch_kill(p->launch, p->name);
-	if (p->now.pidfd < 0 && p->now.control >= 0) {
-		close(take_fd(&p->now.control));
-		p->session = false;
-	}
+	peer_kill(p, &p->next);
+	p->killed = true;
+	p->deadline_ms = now_ms + STOP_PATIENCE_MS;
 }
 
 enum process_news process_timeout(struct process *p, int64_t now_ms)
@@ -873,11 +890,11 @@ enum process_news process_timeout(struct process *p, int64_t now_ms)
 		peer_bury(&p->next);
 		break;
 	case PROCESS_STOPPING:
-		stop_hard(p, now_ms);
+		if (stop_hard(p, now_ms) == PROCESS_HAS_ENDED)
+			return PROCESS_HAS_ENDED;
 		break;
 	default:
-		/* A predecessor that does not go. */
-		peer_kill(p, &p->next);
+		part(p, now_ms);
 		break;
 	}
 	return conclude(p, now_ms);

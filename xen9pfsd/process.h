@@ -80,7 +80,7 @@ struct process {
 	bool was_ready;	  /* since the session began */
 	bool prove;	  /* adopted before anybody announced it: does it serve? */
 	bool hold_wanted; /* as soon as it serves */
-	bool killed;	  /* while stopping */
+	bool killed;	  /* whoever has to go, at the last deadline */
 	bool moved;	  /* the last process_move() has succeeded; */
 	char refusal[CONTROL_TEXT_MAX]; /* or why not */
 	unsigned restarts;		/* keepers that replaced others */

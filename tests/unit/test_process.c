@@ -187,9 +187,33 @@ static char *fake_script(bool next)
 	return text[next];
 }
 
+static void asleep_path(char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s.asleep", getenv("FAKES"));
+}
+
+/* One of the share whom no kill reaches, as if the storage did not answer: he has all that is open,
+ * but is in another group, and his descriptor 5 is no arena. */
+static void fake_fall_asleep(void)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	pid_t pid;
+
+	dup2(STDERR_FILENO, KEEPER_ARENA);
+	pid = fork();
+	while (pid == 0)
+		pause();
+	setpgid(pid, pid);
+	asleep_path(path);
+	file = fopen(path, "w");
+	fprintf(file, "%d", pid);
+	fclose(file);
+}
+
 /* The scripts: serve, fail, silent, nonsense, deaf (to orders), protest (against them), late (it
- * answers a call before it hands over, and stops itself between the two); with TAKE_OVER also
- * refuse, drop. */
+ * answers a call before it hands over, and stops itself between the two), asleep (one of it); with
+ * TAKE_OVER also refuse, drop. */
 static int fake_main(void)
 {
 	struct pollfd fds[] = {
@@ -207,6 +231,8 @@ static int fake_main(void)
 	/* Above those that they are moved to. */
 	for (size_t i = 0; i < countof(got); i++)
 		got[i] = fcntl(got[i], F_DUPFD_CLOEXEC, KEEPER_FDS);
+	if (strcmp(script, "asleep") == 0)
+		fake_fall_asleep();
 	dup2(got[1], KEEPER_ARENA);
 	dup2(got[2], KEEPER_LISTEN);
 	dup2((int)syscall(SYS_pidfd_open, getpid(), 0), KEEPER_SELF);
@@ -423,6 +449,28 @@ static void await_end(pid_t pid)
 	CU_ASSERT(kill(pid, 0) < 0);
 }
 
+/* The next deadline passes. */
+static enum process_news lose_patience(struct bench *b)
+{
+	CU_ASSERT_NOT_EQUAL(process_deadline(&b->process), 0);
+	b->skew_ms = process_deadline(&b->process) - nodes_now();
+	return process_timeout(&b->process, now(b));
+}
+
+/* The storage answers whoever sleeps in it. */
+static void wake_up(void)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	pid_t pid;
+
+	asleep_path(path);
+	file = fopen(path, "r");
+	CU_ASSERT_FATAL(file != NULL && fscanf(file, "%d", &pid) == 1);
+	fclose(file);
+	kill(pid, SIGKILL);
+}
+
 /* ---- tests ---- */
 
 static void share_that_serves_says_so_and_ends_when_told(void)
@@ -567,6 +615,112 @@ static void worker_whose_keeper_cannot_be_replaced_is_restored(void)
 		serve(&b);
 		bench_close(&b);
 	}
+}
+
+static void session_that_is_wanted_waits_for_who_cannot_be_killed(void)
+{
+	struct bench b;
+
+	bench_open(&b);
+	script("asleep", "refuse");
+	serve(&b);
+	kill(b.process.now.pid, SIGKILL);
+	pump(&b, PROCESS_STOPPING);
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_NO_NEWS);
+	CU_ASSERT_EQUAL(b.process.state, PROCESS_STOPPING);
+	CU_ASSERT_EQUAL(process_deadline(&b.process), 0);
+	wake_up();
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_LOST);
+	CU_ASSERT_EQUAL(process_how_again(&b.process), CONTROL_RESTORE);
+	script("serve", "");
+	serve(&b);
+	bench_close(&b);
+}
+
+static void session_that_is_wanted_waits_for_who_takes_no_calls(void)
+{
+	struct bench b;
+	int calls[16];
+	size_t count = 0;
+
+	bench_open(&b);
+	script("asleep", "");
+	serve(&b);
+	kill(-b.process.now.pid, SIGSTOP);
+	bench_forget(&b);
+	while (count < countof(calls)) {
+		calls[count] = state_dir_call(&b.dir, b.process.name);
+		if (calls[count] < 0)
+			break;
+		count++;
+	}
+	process_adopt(&b.process, &the_share, true, true, now(&b));
+	CU_ASSERT(b.process.now.control < 0);
+	for (unsigned i = 0; i < 2; i++) {
+		b.skew_ms = b.process.deadline_ms - nodes_now();
+		CU_ASSERT_EQUAL(process_timeout(&b.process, now(&b)), PROCESS_NO_NEWS);
+	}
+	wake_up();
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_LOST);
+	while (count > 0)
+		close(calls[--count]);
+	bench_close(&b);
+}
+
+static void session_that_is_not_wanted_does_not_wait_for_him(void)
+{
+	struct bench b;
+
+	bench_open(&b);
+	script("asleep", "");
+	serve(&b);
+	process_stop(&b.process, now(&b));
+	CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_NO_NEWS);
+	CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_HAS_ENDED);
+	CU_ASSERT_EQUAL(files(&b), 0);
+	wake_up();
+	bench_close(&b);
+}
+
+/* The share has moved, and something of the predecessor's sleeps. */
+static void leave_one_asleep(struct bench *b)
+{
+	bench_open(b);
+	script("asleep", "serve");
+	serve(b);
+	CU_ASSERT_EQUAL_FATAL(process_move(&b->process, -1, now(b)), 0);
+	CU_ASSERT_EQUAL(pump(b, NEWS), PROCESS_IS_READY);
+	pump(b, PROCESS_SERVING);
+	CU_ASSERT(b->process.next.control >= 0);
+}
+
+static void predecessor_that_cannot_be_killed_is_let_go(void)
+{
+	struct bench b;
+
+	leave_one_asleep(&b);
+	CU_ASSERT_EQUAL(process_move(&b.process, -1, now(&b)), -EBUSY);
+	for (unsigned i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_NO_NEWS);
+	CU_ASSERT_EQUAL(process_deadline(&b.process), 0);
+	CU_ASSERT_EQUAL(process_move(&b.process, -1, now(&b)), 0);
+	CU_ASSERT_EQUAL(pump(&b, NEWS), PROCESS_IS_READY);
+	wake_up();
+	bench_close(&b);
+}
+
+static void predecessor_that_cannot_be_killed_does_not_keep_the_session(void)
+{
+	struct bench b;
+
+	leave_one_asleep(&b);
+	process_stop(&b.process, now(&b));
+	CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_NO_NEWS);
+	CU_ASSERT_EQUAL(lose_patience(&b), PROCESS_HAS_ENDED);
+	CU_ASSERT_EQUAL(files(&b), 0);
+	wake_up();
+	bench_close(&b);
 }
 
 static void stop_reaches_a_worker_without_a_keeper(void)
@@ -969,6 +1123,11 @@ static const struct test tests[] = {
 	TEST(keeper_and_worker_killed_are_restored_three_times),
 	TEST(killed_keeper_is_replaced_and_its_worker_hands_over),
 	TEST(worker_whose_keeper_cannot_be_replaced_is_restored),
+	TEST(session_that_is_wanted_waits_for_who_cannot_be_killed),
+	TEST(session_that_is_wanted_waits_for_who_takes_no_calls),
+	TEST(session_that_is_not_wanted_does_not_wait_for_him),
+	TEST(predecessor_that_cannot_be_killed_is_let_go),
+	TEST(predecessor_that_cannot_be_killed_does_not_keep_the_session),
 	TEST(stop_reaches_a_worker_without_a_keeper),
 	TEST(another_program_takes_over),
 	TEST(refused_upgrade_changes_nothing),
