@@ -3,6 +3,7 @@
  * mem_xattr.c - extended attributes of objects in memory, stored as they come.
  */
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "fs/mem.h"
@@ -13,12 +14,17 @@ static bool mem_is_acl(const char *name)
 	       strcmp(name, "system.posix_acl_default") == 0;
 }
 
-/* 0 or an error, as Linux would judge the name. */
-static int mem_judge_xattr(const char *name)
+/* 0 or an error, as Linux would judge the name. `elsewhere`: what it says of those that only files
+ * and directories have. */
+static int mem_judge_xattr(const struct mem_inode *inode, const char *name, int elsewhere)
 {
-	if (strcmp(name, "user.") == 0)
-		return -EINVAL;
-	return strncmp(name, "user.", 5) == 0 || mem_is_acl(name) ? 0 : -EOPNOTSUPP;
+	const uint32_t mode = inode->attr.mode;
+
+	if (strncmp(name, "user.", 5) != 0)
+		return mem_is_acl(name) ? 0 : -EOPNOTSUPP;
+	if (!S_ISREG(mode) && !S_ISDIR(mode))
+		return elsewhere;
+	return name[5] == '\0' ? -EINVAL : 0;
 }
 
 static struct mem_xattr *mem_find_xattr(struct mem_inode *inode, const char *name)
@@ -35,8 +41,9 @@ static struct mem_xattr *mem_find_xattr(struct mem_inode *inode, const char *nam
 ssize_t mem_getxattr(struct fs *fs, struct fs_node node, const char *name, void *buf, size_t size)
 {
 	_locked_ struct mem *mem = mem_enter(fs);
-	struct mem_xattr *xattr = mem_find_xattr(mem_inode(mem, node), name);
-	int err = mem_judge_xattr(name);
+	struct mem_inode *inode = mem_inode(mem, node);
+	struct mem_xattr *xattr = mem_find_xattr(inode, name);
+	int err = mem_judge_xattr(inode, name, -ENODATA);
 
 	if (err < 0)
 		return err;
@@ -81,7 +88,7 @@ int mem_setxattr(struct fs *fs, struct fs_node node, const char *name, const voi
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_inode(mem, node);
 	struct mem_xattr *old = mem_find_xattr(inode, name), *xattr;
-	int err = mem_judge_xattr(name);
+	int err = mem_judge_xattr(inode, name, -EPERM);
 
 	if (err < 0)
 		return err;
@@ -110,7 +117,7 @@ int mem_removexattr(struct fs *fs, struct fs_node node, const char *name)
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_inode(mem, node);
 	struct mem_xattr *xattr = mem_find_xattr(inode, name);
-	int err = mem_judge_xattr(name);
+	int err = mem_judge_xattr(inode, name, -EPERM);
 
 	if (err < 0)
 		return err;
