@@ -43,7 +43,7 @@
  * that: where the storage is dead, it may not even find out that it has to wait. */
 struct waiter {
 	LIST_ENTRY(waiter) link;
-	struct req *req;   /* NULL: it was answered, and may be another one by now */
+	struct req *req;   /* NULL: it was finished, and may be another one by now */
 	int64_t cancelled; /* when; 0: not */
 	bool given_up;
 	bool waits; /* it has its thread */
@@ -185,15 +185,21 @@ static void drop_waiter(struct waiter *waiter)
 	free(waiter);
 }
 
-/* It is answered. Under the lock. */
-static void end_waiter(struct runner *r, const struct req *req)
+/* On the loop, which alone cancels: until now it may have, though the request was answered. */
+static void finish(struct runner *r, struct req *req)
 {
-	struct waiter *waiter = find_waiter(r, req);
+	struct waiter *waiter;
 
-	if (waiter != NULL && waiter->waits)
-		waiter->req = NULL;
-	else if (waiter != NULL)
-		drop_waiter(waiter);
+	if (req->may_wait) {
+		pthread_mutex_lock(&r->lock);
+		waiter = find_waiter(r, req);
+		if (waiter != NULL && waiter->waits)
+			waiter->req = NULL;
+		else if (waiter != NULL)
+			drop_waiter(waiter);
+		pthread_mutex_unlock(&r->lock);
+	}
+	session_finish(req);
 }
 
 /* If it sleeps. Under the lock. */
@@ -209,23 +215,10 @@ static void runner_answered(struct executor *executor, struct req *req)
 	struct runner *r = container_of(executor, struct runner, executor);
 
 	pthread_mutex_lock(&r->lock);
-	if (req->may_wait)
-		end_waiter(r, req);
 	STAILQ_INSERT_TAIL(&r->answered, req, link);
 	atomic_store_explicit(&r->answers, true, memory_order_relaxed);
 	wake_loop(r);
 	pthread_mutex_unlock(&r->lock);
-}
-
-/* On the loop itself. */
-static void answered_here(struct runner *r, struct req *req)
-{
-	if (req->may_wait) {
-		pthread_mutex_lock(&r->lock);
-		end_waiter(r, req);
-		pthread_mutex_unlock(&r->lock);
-	}
-	session_finish(req);
 }
 
 static void to_pool(struct runner *r, struct req *req)
@@ -479,7 +472,7 @@ static bool ask_inline(struct runner *r, struct req *req, int64_t *now)
 	if (!answered)
 		ask_elsewhere(r, req);
 	else if (kept)
-		answered_here(r, req);
+		finish(r, req);
 	else
 		runner_answered(&r->executor, req);
 	if (!kept) {
@@ -555,7 +548,7 @@ static bool finish_answered(struct runner *r, bool may_sleep)
 		r->slow_until[0] = r->slow_until[1] = 0;
 	while ((req = STAILQ_FIRST(&answered)) != NULL) {
 		STAILQ_REMOVE_HEAD(&answered, link);
-		session_finish(req);
+		finish(r, req);
 	}
 	if (late)
 		give_up(r);
@@ -773,6 +766,8 @@ static void runner_free(struct runner *r)
 
 		cleanup_close(&fd);
 	}
+	while (!LIST_EMPTY(&r->waiters))
+		drop_waiter(LIST_FIRST(&r->waiters));
 	pthread_cond_destroy(&r->work);
 	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);

@@ -200,6 +200,7 @@ struct world {
 	_Atomic pthread_t sent_by; /* the last one */
 	unsigned blocked;	   /* of the Rlocks */
 	bool stop, at_once;
+	void (*at_statfs)(struct world *w); /* on the loop, with the reply */
 	struct runner_poller poller;
 	atomic_bool armed; /* the loop has said that it sleeps */
 	atomic_uint rests;
@@ -216,6 +217,8 @@ static void lane_send(struct lane *lane, struct req *req)
 	w->blocked += req->r.type == P9_Rlock && req->r.Rlock.status == P9_LOCK_BLOCKED;
 	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
+	if (req->r.type == P9_Rstatfs && w->at_statfs != NULL)
+		w->at_statfs(w);
 	session_sent(req);
 }
 
@@ -638,6 +641,13 @@ static void who_has_nothing_to_do_rests(void)
 
 /* ---- locks that wait ---- */
 
+static void lock_gate(struct world *w)
+{
+	pthread_mutex_lock(&w->gate.lock);
+	w->gate.locked = true;
+	pthread_mutex_unlock(&w->gate.lock);
+}
+
 /* Fid 1 is open; locks wait until unlock(). */
 static struct world *world_locked(void)
 {
@@ -647,9 +657,7 @@ static struct world *world_locked(void)
 	await_reply(w, 60001, 1);
 	post(w, 60001, T(lopen, .fid = 1));
 	await_reply(w, 60001, 2);
-	pthread_mutex_lock(&w->gate.lock);
-	w->gate.locked = true;
-	pthread_mutex_unlock(&w->gate.lock);
+	lock_gate(w);
 	return w;
 }
 
@@ -774,6 +782,41 @@ static void flush_of_a_lock_that_hangs_is_answered(void)
 	world_close(w);
 }
 
+/* The loop has not seen the answer yet. */
+static void flush_lock_1_when_it_is_answered(struct world *w)
+{
+	struct p9_msg flush = T(flush, .oldtag = 1);
+
+	flush.tag = 2;
+	unlock(w);
+	await_waiters(w, 0);
+	usleep(20000); /* from the driver's answer to the session's */
+	take(w, &flush);
+}
+
+/* What was noted about it is not about the request that is in its place afterwards. */
+static void flush_of_a_wait_that_has_just_ended_leaves_nothing(void)
+{
+	struct world *w = world_locked();
+
+	post(w, 1, waiting_lock());
+	await_waiters(w, 1);
+	w->at_statfs = flush_lock_1_when_it_is_answered;
+	post(w, 3, T(statfs, .fid = 0));
+	await_reply(w, 2, 1);
+	w->at_statfs = NULL;
+	lock_gate(w);
+	for (uint16_t tag = 11; tag <= 13; tag++)
+		post(w, tag, waiting_lock());
+	await_waiters(w, 3);
+	usleep(1200000); /* what does not end is given up by then */
+	for (uint16_t tag = 11; tag <= 13; tag++)
+		post(w, tag + 10, T(flush, .oldtag = tag));
+	await_waiters(w, 0);
+	unlock(w);
+	world_close(w);
+}
+
 static void lock_that_hung_waits_when_it_is_not_flushed(void)
 {
 	struct world *w = world_locked();
@@ -822,6 +865,8 @@ static const struct test tests[] = {
 	{"flush_of_a_wait_that_does_not_end_is_answered",
 	 flush_of_a_wait_that_does_not_end_is_answered},
 	{"flush_of_a_lock_that_hangs_is_answered", flush_of_a_lock_that_hangs_is_answered},
+	{"flush_of_a_wait_that_has_just_ended_leaves_nothing",
+	 flush_of_a_wait_that_has_just_ended_leaves_nothing},
 	{"lock_that_hung_waits_when_it_is_not_flushed",
 	 lock_that_hung_waits_when_it_is_not_flushed},
 	{"the_end_of_a_session_ends_its_waits", the_end_of_a_session_ends_its_waits},
