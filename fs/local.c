@@ -31,6 +31,19 @@
 
 #define LOCAL_TRIES 100 /* against renames on the way; each loss needs another one in time */
 
+bool local_is_on(int fd, const uint32_t *types, size_t count)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if ((uint32_t)st.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
 struct local_fd_name local_fd_name(int fd)
 {
 	struct local_fd_name name;
@@ -349,10 +362,10 @@ static int local_open_root(struct local *local, int root_fd, char *err, size_t e
 
 static int local_open_proc(struct local *local, char *err, size_t errlen)
 {
-	struct statfs st;
+	static const uint32_t procfs = PROC_SUPER_MAGIC;
 
 	local->proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (local->proc >= 0 && fstatfs(local->proc, &st) == 0 && st.f_type == PROC_SUPER_MAGIC)
+	if (local->proc >= 0 && local_is_on(local->proc, &procfs, 1))
 		return 0;
 	snprintf(err, errlen, "/proc/self/fd is needed and not there; is /proc mounted?");
 	return -ENOENT;
@@ -385,17 +398,10 @@ static bool local_folds_names(const struct local *local)
 	};
 	_cleanup_close_ int fd = openat(local->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned flags = 0;
-	struct statfs st;
 
 	if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_CASEFOLD_FL))
 		return true;
-	if (fstatfs(local->root, &st))
-		return false;
-	for (size_t i = 0; i < countof(types); i++) {
-		if ((uint32_t)st.f_type == types[i])
-			return true;
-	}
-	return false;
+	return local_is_on(local->root, types, countof(types));
 }
 
 static int local_check_names(const struct local *local, enum fs_model model, char *err,

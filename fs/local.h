@@ -71,6 +71,9 @@ static inline struct local *local_of(struct fs *fs)
 
 /* ---- local.c ---- */
 
+/* Is the type of fd's file system (statfs(2)) among `types`? */
+bool local_is_on(int fd, const uint32_t *types, size_t count);
+
 /* The name of descriptor `fd` in local::proc. */
 struct local_fd_name {
 	char text[12];

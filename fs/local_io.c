@@ -9,7 +9,6 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
 #include "fs/local.h"
 
@@ -115,16 +114,9 @@ bool local_copies(struct fs *fs, struct fs_file file)
 	static const uint32_t types[] = {
 		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
 	};
-	struct statfs st;
 
 	(void)fs;
-	if (fstatfs(file.id, &st))
-		return false;
-	for (size_t i = 0; i < countof(types); i++) {
-		if ((uint32_t)st.f_type == types[i])
-			return true;
-	}
-	return false;
+	return local_is_on(file.id, types, countof(types));
 }
 
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync)
