@@ -28,8 +28,9 @@ int mapped_xattr_create(struct fs *below, const struct fs_export *export, struct
 int mapped_file_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,
 		       size_t errlen);
 
-/* What stands for security.capability under the prefix. */
-#define RULES_CAPABILITY "user.virtfs.security.capability"
+/* Of names with xattr-security = prefix; and what stands for security.capability then. */
+#define RULES_PREFIX "user.virtfs."
+#define RULES_CAPABILITY RULES_PREFIX "security.capability"
 
 /* Names of extended attributes; special files; umask. */
 int rules_create(struct fs *below, const struct fs_export *export, struct fs **fs, char *err,

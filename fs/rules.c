@@ -20,8 +20,6 @@
 #include "fs/layer.h"
 #include "fs/models.h"
 
-#define PREFIX "user.virtfs."
-
 struct rules {
 	struct fs_layer layer;
 	struct fs_export export;
@@ -57,7 +55,7 @@ static enum fs_xattr_rule rule_for(const struct rules *r, const char *name)
 
 static bool is_hidden(const struct rules *r, const char *name)
 {
-	return r->hides_prefix && begins(name, PREFIX);
+	return r->hides_prefix && begins(name, RULES_PREFIX);
 }
 
 /* The host's name for the guest's; or -EOPNOTSUPP, -EINVAL, or `hidden`. */
@@ -79,7 +77,7 @@ static int to_host(const struct rules *r, const char *name, int hidden, struct h
 		/* A name space without a name, which the host would take under the prefix. */
 		if (strchr(name, '.')[1] == '\0')
 			return -EINVAL;
-		n = snprintf(host->text, sizeof(host->text), PREFIX "%s", name);
+		n = snprintf(host->text, sizeof(host->text), RULES_PREFIX "%s", name);
 		break;
 	default:
 		return -EOPNOTSUPP;
@@ -90,8 +88,8 @@ static int to_host(const struct rules *r, const char *name, int hidden, struct h
 /* The guest's name for the host's; NULL: it is not to see it. */
 static const char *to_guest(const struct rules *r, const char *host)
 {
-	if (r->hides_prefix && begins(host, PREFIX)) {
-		host += strlen(PREFIX);
+	if (r->hides_prefix && begins(host, RULES_PREFIX)) {
+		host += strlen(RULES_PREFIX);
 		return rule_for(r, host) == FS_XATTR_PREFIX ? host : NULL;
 	}
 	return rule_for(r, host) == FS_XATTR_PASS ? host : NULL;
@@ -144,7 +142,7 @@ static int remove_acl(struct fs *fs, struct fs_node node, const char *host)
 
 static bool is_prefixed_acl(const char *host)
 {
-	return begins(host, PREFIX "system.");
+	return begins(host, RULES_PREFIX "system.");
 }
 
 static int rules_setxattr(struct fs *fs, struct fs_node node, const char *name, const void *buf,
