@@ -206,18 +206,16 @@ static void look_after(struct orders *o, struct backend *b, int64_t now_ms)
 	if (process_moving(&b->process))
 		snprintf(b->process.refusal, sizeof(b->process.refusal),
 			 "it has been moving for %d s", MOVE_PATIENCE_MS / 1000);
-	/* Its guest has left: once it has ended it needs no moving (first_to_move()). */
-	if (!b->process.moved && !b->process.session) {
+	if (b->process.moved) {
+		tell(o, b, "has moved");
+		done(o, b);
+	} else if (b->process.session) {
+		stays(o, b);
+	} else {
+		/* Its guest has left: once it has ended it needs no moving (first_to_move()). */
 		o->moving = NULL;
 		o->deadline_ms = 0;
-		return;
 	}
-	if (!b->process.moved) {
-		stays(o, b);
-		return;
-	}
-	tell(o, b, "has moved");
-	done(o, b);
 }
 
 /* One after the other: a guest's pause is short when nobody else is busy with the same. */
