@@ -255,7 +255,9 @@ static int look(struct backend *b, struct handshake_view *view)
 	};
 	view->dir_gone = view->own == XenbusStateUnknown &&
 			 nodes_read(store, dir, "state", text, sizeof(text)) == -ENOENT;
-	/* Of a store that is lost, the last word tells it of all. */
+	if (view->front == XenbusStateInitialised || view->front == XenbusStateConnected)
+		view->replaced = front_replaced(b);
+	/* Of a store that is lost, the last word tells it of all: nothing is read after this. */
 	err = nodes_read_number(store, dir, "online", &online);
 	if (err == -ENOTCONN)
 		return err;
@@ -265,8 +267,6 @@ static int look(struct backend *b, struct handshake_view *view)
 	if (err < 0 || online == 0 || (view->own != view->wrote && view->own >= XenbusStateClosing))
 		b->removed = true;
 	view->online = !b->removed && !b->detached;
-	if (view->front == XenbusStateInitialised || view->front == XenbusStateConnected)
-		view->replaced = front_replaced(b);
 	return 0;
 }
 
