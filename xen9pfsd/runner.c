@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/thread.h"
 #include "common/util.h"
 #include "proto/ops.h"
 #include "xen9pfsd/polling.h"
@@ -37,7 +38,6 @@
 #define LONG_ASK_NS (NS_PER_MS / 5)	 /* work that lasts so long, where others wait, too */
 #define IDLE_THREAD_S 10		 /* a pool thread without work ends */
 #define GIVE_UP_NS (1000 * NS_PER_MS) /* a cancelled wait ends at once, or hangs in the storage */
-#define STACK_SIZE (256 * 1024)
 
 /* A thread in an ask that waits for other clients; or an ask that was cancelled before it came to
  * that: where the storage is dead, it may not even find out that it has to wait. */
@@ -108,23 +108,9 @@ static int64_t now_ns(void)
 
 static void *thread_main(void *arg);
 
-static int create_thread(void *(*start)(void *arg), void *arg)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int err;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attr, start, arg);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
 static void start_thread(struct runner *r)
 {
-	if (create_thread(thread_main, r) == 0) {
+	if (thread_start(thread_main, r) == 0) {
 		r->threads++;
 	} else if (!r->short_of_threads) {
 		r->short_of_threads = true;
@@ -266,7 +252,7 @@ static bool to_waiter(struct runner *r, struct req *req)
 		return false;
 	*waiter = (struct waiter){.req = req, .waits = true, .runner = r};
 	pthread_mutex_lock(&r->lock);
-	begun = r->waits < RUNNER_WAITS_MAX && create_thread(waiter_main, waiter) == 0;
+	begun = r->waits < RUNNER_WAITS_MAX && thread_start(waiter_main, waiter) == 0;
 	r->waits += begun;
 	pthread_mutex_unlock(&r->lock);
 	if (!begun)
@@ -776,15 +762,10 @@ static void runner_free(struct runner *r)
 
 int runner_start(struct runner *runner)
 {
-	pthread_attr_t attr;
-	int err;
+	int err = thread_start_joinable(watchdog_main, runner, &runner->watchdog);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	err = pthread_create(&runner->watchdog, &attr, watchdog_main, runner);
-	pthread_attr_destroy(&attr);
 	runner->started = err == 0;
-	return -err;
+	return err;
 }
 
 static int open_descriptors(struct runner *r)
