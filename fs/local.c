@@ -69,8 +69,14 @@ int local_beneath(int dir, const char *path, int flags)
 
 int local_reopen(const struct local *local, int fd, int flags)
 {
+	const struct local_fd_name name = local_fd_name(fd);
+	int ret;
+
 	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* O_NONBLOCK: no waiting for a lease */
-	return LOCAL_SYS(openat(local->proc, local_fd_name(fd).text, flags));
+	ret = LOCAL_SYS(openat(local->proc, name.text, flags));
+	if (ret == -EMFILE && local_recent_clear(local))
+		ret = LOCAL_SYS(openat(local->proc, name.text, flags));
+	return ret;
 }
 
 int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr *attr)
@@ -83,12 +89,36 @@ int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr 
 	return ret;
 }
 
+static int local_walk_anew(struct local *local, int dir, const char *name, struct statx *st)
+{
+	_cleanup_close_ int fd = local_beneath(dir, name, 0);
+	int ret;
+
+	if (fd == -EMFILE && local_recent_clear(local))
+		fd = local_beneath(dir, name, 0);
+	ret = fd < 0 ? fd : local_statx(local, fd, "", st);
+	if (ret)
+		return ret;
+	local_recent_note(local, dir, name, fd, st);
+	return take_fd(&fd);
+}
+
 int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_node *node,
 	       struct fs_attr *attr)
 {
-	int fd = local_beneath(dir.id, name, 0);
+	struct local *local = local_of(fs);
+	struct statx st;
+	int fd = local_recent_take(local, dir.id, name, &st), ret;
 
-	return fd < 0 ? fd : local_pin(local_of(fs), fd, node, attr);
+	if (fd < 0)
+		fd = local_walk_anew(local, dir.id, name, &st);
+	if (fd < 0)
+		return fd;
+	*node = (struct fs_node){.id = fd, .type = st.stx_mode & S_IFMT};
+	ret = local_attr_of(local, &st, attr);
+	if (ret)
+		local_forget(fs, *node);
+	return ret;
 }
 
 static int local_lookup(struct fs *fs, struct fs_node dir, const char *name, struct fs_attr *attr)
@@ -98,8 +128,7 @@ static int local_lookup(struct fs *fs, struct fs_node dir, const char *name, str
 
 void local_forget(struct fs *fs, struct fs_node node)
 {
-	(void)fs;
-	close(node.id);
+	local_recent_forget(local_of(fs), node);
 }
 
 static int local_root(struct fs *fs, struct fs_node *node, struct fs_attr *attr)
@@ -287,6 +316,7 @@ static void local_destroy(struct fs *fs)
 {
 	struct local *local = local_of(fs);
 
+	local_recent_destroy(local);
 	cleanup_close(&local->root);
 	cleanup_close(&local->proc);
 	pthread_mutex_destroy(&local->lock);
@@ -424,6 +454,15 @@ static int local_make_known(struct local *local, char *err, size_t errlen)
 	return -ENOMEM;
 }
 
+static int local_begin_recent(struct local *local, char *err, size_t errlen)
+{
+	int ret = local_recent_create(local);
+
+	if (ret)
+		snprintf(err, errlen, "cannot begin with the export: %s", strerror(-ret));
+	return ret;
+}
+
 int fs_local_create(int root_fd, enum fs_model model, struct fs **fs, char *err, size_t errlen)
 {
 	const struct fs_export export = {.model = model};
@@ -454,6 +493,8 @@ int local_export(int root_fd, const struct fs_export *export, struct fs **fs, ch
 	ret = local_make_known(local, err, errlen);
 	if (ret == 0)
 		ret = local_open_root(local, root_fd, err, errlen);
+	if (ret == 0)
+		ret = local_begin_recent(local, err, errlen);
 	if (ret == 0)
 		ret = local_open_proc(local, err, errlen);
 	if (ret == 0)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/util.h"
@@ -52,6 +53,8 @@ struct local {
 
 	pthread_mutex_t known_lock;
 	struct local_known *known; /* LOCAL_KNOWN_MAX, by number of the object */
+
+	struct local_recent *recent;
 };
 
 static inline struct local *local_of(struct fs *fs)
@@ -96,7 +99,34 @@ int local_walk(struct fs *fs, struct fs_node dir, const char *name, struct fs_no
 int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *name);
 void local_forget(struct fs *fs, struct fs_node node);
 
+/* ---- local_recent.c ----
+ *
+ * Any thread. The descriptors of nodes are closed by local_recent_forget() alone. */
+
+int local_recent_create(struct local *local);	/* when its root is open */
+void local_recent_destroy(struct local *local); /* takes one that has none */
+
+/* A descriptor that was walked to by this name of that directory, waits for the next such walk, and
+ * is what the name stands for now, as `st` shows it. -1: there is none. */
+int local_recent_take(struct local *local, int dir, const char *name, struct statx *st);
+
+/* `fd`, which shows `st`, was walked to. */
+void local_recent_note(struct local *local, int dir, const char *name, int fd,
+		       const struct statx *st);
+
+/* Closes the descriptor of the node, or lets it wait. */
+void local_recent_forget(struct local *local, struct fs_node node);
+
+/* A name is gone from some directory, or another object's: no descriptor waits for it. */
+void local_recent_unlinked(struct local *local, const char *name);
+
+/* Closes all that wait, for there are too many. False: there were none. */
+bool local_recent_clear(const struct local *local);
+
 /* ---- local_handle.c ---- */
+
+/* Was the time so long ago that another such event would have got another one? */
+bool local_is_settled(int64_t sec);
 
 /* The number of the mount that `fd` is on; -1 when its file system gives no handles. */
 int local_mount_id(int fd);
@@ -112,6 +142,15 @@ int local_regain(struct fs *fs, const struct fs_handle *handle, struct fs_node *
 /* The attributes of `name` in `dir`, not followed; with "" of `dir` itself, of any kind. ENOENT for
  * a mount that is hidden. */
 int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr);
+
+/* The same in two steps. */
+int local_statx(const struct local *local, int dir, const char *name, struct statx *st);
+int local_attr_of(struct local *local, const struct statx *st, struct fs_attr *attr);
+
+static inline struct fs_time local_time(const struct statx_timestamp *time)
+{
+	return (struct fs_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
+}
 
 /* The export-wide number of an object. */
 int local_qid_path(struct local *local, uint32_t major, uint32_t minor, uint64_t ino,

@@ -80,11 +80,6 @@ int local_qid_path(struct local *local, uint32_t major, uint32_t minor, uint64_t
 	return 0;
 }
 
-static struct fs_time local_time(const struct statx_timestamp *time)
-{
-	return (struct fs_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
-}
-
 static uint64_t local_mix(uint64_t sum, uint64_t value)
 {
 	sum = (sum ^ value) * 0x9e3779b97f4a7c15U;
@@ -115,34 +110,46 @@ static bool local_is_mount(const struct local *local, const struct statx *st)
 		 st->stx_ino == local->root_ino);
 }
 
-int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr)
+int local_statx(const struct local *local, int dir, const char *name, struct statx *st)
 {
-	int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-	struct statx st;
-	int ret = LOCAL_SYS(statx(dir, name, flags, STATX_BASIC_STATS | STATX_BTIME, &st));
+	const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+	const unsigned mask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+	int ret = LOCAL_SYS(statx(dir, name, flags, mask, st));
 
-	if (ret)
-		return ret;
-	if (local->hide_mounts && local_is_mount(local, &st) && strcmp(name, ".") != 0)
+	if (ret == 0 && local->hide_mounts && local_is_mount(local, st) && strcmp(name, ".") != 0)
 		return -ENOENT;
+	return ret;
+}
+
+int local_attr_of(struct local *local, const struct statx *st, struct fs_attr *attr)
+{
 	*attr = (struct fs_attr){
-		.mode = st.stx_mode,
-		.uid = st.stx_uid,
-		.gid = st.stx_gid,
-		.nlink = st.stx_nlink,
-		.rdev_major = st.stx_rdev_major,
-		.rdev_minor = st.stx_rdev_minor,
-		.size = st.stx_size,
-		.blksize = st.stx_blksize,
-		.blocks = st.stx_blocks,
-		.atime = local_time(&st.stx_atime),
-		.mtime = local_time(&st.stx_mtime),
-		.ctime = local_time(&st.stx_ctime),
-		.btime = local_time(&st.stx_btime),
-		.has_btime = (st.stx_mask & STATX_BTIME) != 0,
+		.mode = st->stx_mode,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+		.nlink = st->stx_nlink,
+		.rdev_major = st->stx_rdev_major,
+		.rdev_minor = st->stx_rdev_minor,
+		.size = st->stx_size,
+		.blksize = st->stx_blksize,
+		.blocks = st->stx_blocks,
+		.atime = local_time(&st->stx_atime),
+		.mtime = local_time(&st->stx_mtime),
+		.ctime = local_time(&st->stx_ctime),
+		.btime = local_time(&st->stx_btime),
+		.has_btime = (st->stx_mask & STATX_BTIME) != 0,
 	};
 	attr->version = local_version(attr);
-	return local_qid_path(local, st.stx_dev_major, st.stx_dev_minor, st.stx_ino, &attr->path);
+	return local_qid_path(local, st->stx_dev_major, st->stx_dev_minor, st->stx_ino,
+			      &attr->path);
+}
+
+int local_stat(struct local *local, int dir, const char *name, struct fs_attr *attr)
+{
+	struct statx st;
+	int ret = local_statx(local, dir, name, &st);
+
+	return ret ? ret : local_attr_of(local, &st, attr);
 }
 
 int local_getattr(struct fs *fs, struct fs_node node, struct fs_attr *attr)

@@ -35,7 +35,7 @@ int local_mount_id(int fd)
 /* An object keeps its handle for life, so the kernel need not be asked each time it is walked to.
  * Number and time of birth tell objects apart unless they are born in one tick of the clock: those
  * that may still have such a twin are not remembered. */
-#define LOCAL_TWIN_S 2
+#define LOCAL_SETTLED_S 2 /* no clock of a file system ticks as seldom */
 
 static bool local_is_known(const struct local_known *known, const struct fs_attr *attr)
 {
@@ -43,12 +43,17 @@ static bool local_is_known(const struct local_known *known, const struct fs_attr
 	       known->btime.sec == attr->btime.sec && known->btime.nsec == attr->btime.nsec;
 }
 
-static bool local_may_have_twin(const struct fs_attr *attr)
+bool local_is_settled(int64_t sec)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return !attr->has_btime || attr->btime.sec > now.tv_sec - LOCAL_TWIN_S;
+	return sec <= now.tv_sec - LOCAL_SETTLED_S;
+}
+
+static bool local_may_have_twin(const struct fs_attr *attr)
+{
+	return !attr->has_btime || !local_is_settled(attr->btime.sec);
 }
 
 /* Nobody waits for the others: the kernel can be asked, too. */

@@ -31,7 +31,11 @@ static int local_make_file(struct local *local, int dir, const char *name, int f
 	int ret = local_cred_enter(local, cred, &saved);
 
 	flags |= O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
-	return ret ? ret : LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
+	if (ret == 0)
+		ret = LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
+	if (ret == -EMFILE && local_recent_clear(local))
+		ret = LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
+	return ret;
 }
 
 int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
@@ -151,12 +155,18 @@ int local_link(struct fs *fs, struct fs_node node, struct fs_node dir, const cha
 int local_rename(struct fs *fs, struct fs_node olddir, const char *oldname, struct fs_node newdir,
 		 const char *newname)
 {
-	(void)fs;
-	return LOCAL_SYS(renameat(olddir.id, oldname, newdir.id, newname));
+	struct local *local = local_of(fs);
+	int ret = LOCAL_SYS(renameat(olddir.id, oldname, newdir.id, newname));
+
+	local_recent_unlinked(local, oldname);
+	local_recent_unlinked(local, newname);
+	return ret;
 }
 
 int local_unlink(struct fs *fs, struct fs_node dir, const char *name, bool rmdir)
 {
-	(void)fs;
-	return LOCAL_SYS(unlinkat(dir.id, name, rmdir ? AT_REMOVEDIR : 0));
+	int ret = LOCAL_SYS(unlinkat(dir.id, name, rmdir ? AT_REMOVEDIR : 0));
+
+	local_recent_unlinked(local_of(fs), name);
+	return ret;
 }

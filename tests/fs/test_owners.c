@@ -1060,11 +1060,14 @@ static void the_host_checks_the_callers_rights(void)
 	FAILS(EPERM, fs_setattr(w.fs, node, FS_NO_FILE, &to_group));
 	FAILS(EPERM, fs_unlink(w.fs, dir, "hers", false, NULL)); /* sticky */
 	OK(fs_mkdir(w.fs, dir, "his", 0700, bob, &attr, NULL));
-	as(&w, 1000);
 	{
 		struct fs_node his = find(&w, dir, "his");
 
+		OK(fs_mkdir(w.fs, his, "inner", 0755, bob, &attr, NULL));
+		put(&w, find(&w, his, "inner"));
+		as(&w, 1000);
 		FAILS(EACCES, walk_error(&w, his, "x"));
+		FAILS(EACCES, walk_error(&w, his, "inner"));
 		put(&w, his);
 	}
 	/* Set-id bits go when somebody writes, but for root. */

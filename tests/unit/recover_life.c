@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -533,6 +534,21 @@ static struct life *begin(enum phase phase)
 	return life;
 }
 
+/* The driver closes what waits for another walk (fs/local_recent.c) when there are no other
+ * descriptors. */
+static void close_waiting(struct fs *fs)
+{
+	struct rlimit old, none;
+	struct fs_node root;
+	struct fs_attr attr;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = old.rlim_max};
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHECK(fs_root(fs, &root, &attr) == -EMFILE);
+	CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+}
+
 static void live(enum phase phase)
 {
 	struct life *life;
@@ -543,6 +559,7 @@ static void live(enum phase phase)
 	life_serve(life, phase, phase == PHASE_ACT ? world->pace : PACE_EACH);
 	death_disarm();
 	CHECK(session_idle(life->session));
+	close_waiting(life->fs);
 	if (phase == PHASE_PROVE)
 		check_descriptors(world->own_fds);
 	_exit(0);
