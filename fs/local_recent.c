@@ -40,8 +40,12 @@ struct recent_object {
 	struct fs_time ctime; /* zero for a directory */
 };
 
+LIST_HEAD(recent_list, recent);
+TAILQ_HEAD(recent_names, recent);
+
 struct recent {
-	TAILQ_ENTRY(recent) by_name; /* those that wait come first */
+	TAILQ_ENTRY(recent) by_name; /* in, where those that wait come first: */
+	struct recent_names *names;
 	LIST_ENTRY(recent) by_fd, by_dir;
 	int fd; /* -1: nothing is remembered here */
 	int dir;
@@ -50,9 +54,6 @@ struct recent {
 	struct recent_object object;
 	char name[RECENT_NAME_MAX + 1];
 };
-
-LIST_HEAD(recent_list, recent);
-TAILQ_HEAD(recent_names, recent);
 
 struct local_recent {
 	pthread_mutex_t lock; /* guards the rest */
@@ -130,14 +131,15 @@ static struct recent *find_name(struct local_recent *recent, const char *name)
 
 static void add_entry(struct local_recent *recent, struct recent *entry)
 {
-	TAILQ_INSERT_TAIL(name_list(recent, entry->name), entry, by_name);
+	entry->names = name_list(recent, entry->name);
+	TAILQ_INSERT_TAIL(entry->names, entry, by_name);
 	LIST_INSERT_HEAD(fd_list(recent->by_fd, entry->fd), entry, by_fd);
 	LIST_INSERT_HEAD(fd_list(recent->by_dir, entry->dir), entry, by_dir);
 }
 
 static void forget_entry(struct local_recent *recent, struct recent *entry)
 {
-	TAILQ_REMOVE(name_list(recent, entry->name), entry, by_name);
+	TAILQ_REMOVE(entry->names, entry, by_name);
 	LIST_REMOVE(entry, by_fd);
 	LIST_REMOVE(entry, by_dir);
 	recent->waiting -= entry->waits;
@@ -218,8 +220,8 @@ static bool begin_to_wait(struct local_recent *recent, struct recent *entry)
 		recent->sweeping = thread_start(sweep, recent) == 0;
 	if (!recent->sweeping)
 		return false;
-	TAILQ_REMOVE(name_list(recent, entry->name), entry, by_name);
-	TAILQ_INSERT_HEAD(name_list(recent, entry->name), entry, by_name);
+	TAILQ_REMOVE(entry->names, entry, by_name);
+	TAILQ_INSERT_HEAD(entry->names, entry, by_name);
 	entry->waits = true;
 	entry->tick = recent->tick;
 	recent->waiting++;
@@ -276,8 +278,8 @@ static int take_waiting(struct local_recent *recent, int dir, const char *name,
 	pthread_mutex_lock(&recent->lock);
 	entry = find_waiting(recent, dir, name);
 	if (entry) {
-		TAILQ_REMOVE(name_list(recent, name), entry, by_name);
-		TAILQ_INSERT_TAIL(name_list(recent, name), entry, by_name);
+		TAILQ_REMOVE(entry->names, entry, by_name);
+		TAILQ_INSERT_TAIL(entry->names, entry, by_name);
 		entry->waits = false;
 		recent->waiting--;
 		*object = entry->object;
