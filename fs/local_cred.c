@@ -94,7 +94,9 @@ static bool local_keep_caps(const struct local_cred *saved)
  * client's kernel asks for it itself.) */
 
 static _Thread_local uint32_t local_user = (uint32_t)-1; /* whom this thread works for */
-static _Thread_local bool local_drops_setid;
+
+/* What its next write does to set-id bits. Whoever started the thread has left it his rights. */
+static _Thread_local enum { SETID_UNKNOWN, SETID_KEPT, SETID_DROPPED } local_setid;
 
 int local_act_as(struct fs *fs, struct fs_cred cred)
 {
@@ -106,28 +108,29 @@ int local_act_as(struct fs *fs, struct fs_cred cred)
 static void local_set_fsetid(bool have)
 {
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	uint32_t cap = (uint32_t)LOCAL_CAP(CAP_FSETID);
+	uint32_t cap = (uint32_t)LOCAL_CAP(CAP_FSETID), had;
 
 	if (local_caps_get(caps))
 		return;
+	had = caps[0].effective;
 	caps[0].effective &= ~cap;
 	if (have)
 		caps[0].effective |= cap & caps[0].permitted;
-	if (local_caps_set(caps) == 0)
-		local_drops_setid = !have;
+	if (caps[0].effective == had || local_caps_set(caps) == 0)
+		local_setid = have ? SETID_KEPT : SETID_DROPPED;
 }
 
 void local_writes(const struct local *local)
 {
 	bool root = local_user == 0 || local_user == (uint32_t)-1;
 
-	if (local->switch_creds && local_drops_setid == root)
+	if (local->switch_creds && local_setid != (root ? SETID_KEPT : SETID_DROPPED))
 		local_set_fsetid(root);
 }
 
 void local_keeps_setid(void)
 {
-	if (local_drops_setid)
+	if (local_setid != SETID_KEPT)
 		local_set_fsetid(true);
 }
 

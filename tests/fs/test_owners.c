@@ -6,6 +6,7 @@
  * The trees that are "QEMU's" are written here by hand, from its format.
  */
 #include <endian.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -915,6 +916,50 @@ static void a_users_write_takes_set_id_bits_away(void)
 	put(&w, node);
 }
 
+struct change {
+	struct world *w;
+	struct fs_node node;
+	int result;
+};
+
+static void *change_as_root(void *arg)
+{
+	struct change *change = arg;
+
+	as(change->w, 0);
+	change->result = set_mode(change->w, change->node, 02755);
+	return NULL;
+}
+
+/* A thread begins with the rights of who started it, and he wrote for somebody. */
+static void a_new_thread_keeps_set_id_bits(void)
+{
+	struct fs_setattr to_group = {.valid = FS_SET_GID, .gid = 4000};
+	struct fs_node node;
+	struct fs_file file;
+	struct fs_attr attr;
+	pthread_t thread;
+
+	if (geteuid() != 0)
+		return test_skip("only root can be others");
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_PASSTHROUGH});
+	struct change change = {.w = &w};
+
+	OK(fs_create(w.fs, w.root, "file", O_RDWR | O_EXCL, 0755, ANYBODY, &node, &file, &attr,
+		     NULL));
+	OK(fs_setattr(w.fs, node, FS_NO_FILE, &to_group));
+	change.node = node;
+	as(&w, 1000);
+	put_text(&w, file, "text", 0);
+	OK(pthread_create(&thread, NULL, change_as_root, &change));
+	pthread_join(thread, NULL);
+	OK(change.result);
+	as(&w, 0);
+	CU_ASSERT_EQUAL(attr_of(&w, node).mode, S_IFREG | 02755);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 static struct fs_file open_file(struct world *w, struct fs_node node, int flags)
 {
 	struct fs_file file = FS_NO_FILE;
@@ -1604,6 +1649,7 @@ static const struct test tests[] = {
 	{"ids_in_acls_are_the_hosts", ids_in_acls_are_the_hosts_},
 	{"the_host_checks_the_callers_rights", the_host_checks_the_callers_rights},
 	{"a_users_write_takes_set_id_bits_away", a_users_write_takes_set_id_bits_away},
+	{"a_new_thread_keeps_set_id_bits", a_new_thread_keeps_set_id_bits},
 	{"a_users_write_takes_bits_in_attributes_away",
 	 a_users_write_takes_bits_in_attributes_away},
 	{"a_users_write_takes_bits_in_files_away", a_users_write_takes_bits_in_files_away},
