@@ -575,6 +575,7 @@ static void take_up_fid(struct fid_table *table, uint32_t i)
 	struct fid *fid = &s->fid[i];
 
 	fid->refs = 0;
+	fid->orphan = false;
 	if (fid->saved.state == FID_FREE) {
 		fid_release(table, fid);
 		return;
