@@ -377,7 +377,7 @@ void fuzz_world_ask(struct fuzz_world *world, unsigned which, bool nowait)
 	if (nowait && req_ask_here(req)) {
 		session_finish(req);
 	} else if (!req_ask(req)) {
-		req_cancel(req); /* who would end a wait for a lock? */
+		req->patience = REQ_ASKS_ONCE; /* who would end a wait for a lock? */
 		FUZZ_CHECK(req_ask(req));
 	}
 }
