@@ -44,6 +44,15 @@ bool local_is_on(int fd, const uint32_t *types, size_t count)
 	return false;
 }
 
+bool local_is_kernels_own(int fd)
+{
+	static const uint32_t types[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
+	};
+
+	return local_is_on(fd, types, countof(types));
+}
+
 struct local_fd_name local_fd_name(int fd)
 {
 	struct local_fd_name name;
@@ -54,7 +63,7 @@ struct local_fd_name local_fd_name(int fd)
 
 /* EAGAIN and EXDEV: a rename came between, and the kernel could not tell that the object
  * is still beneath. */
-int local_beneath(int dir, const char *path, int flags)
+int local_beneath(const struct local *local, int dir, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_PATH | O_NOFOLLOW | O_CLOEXEC),
@@ -63,20 +72,14 @@ int local_beneath(int dir, const char *path, int flags)
 	int ret = -EAGAIN;
 
 	for (int i = 0; i < LOCAL_TRIES && (ret == -EAGAIN || ret == -EXDEV); i++)
-		ret = (int)LOCAL_SYS(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+		ret = LOCAL_OPEN(local, syscall(SYS_openat2, dir, path, &how, sizeof(how)));
 	return ret == -EXDEV ? -ENOENT : ret;
 }
 
 int local_reopen(const struct local *local, int fd, int flags)
 {
-	const struct local_fd_name name = local_fd_name(fd);
-	int ret;
-
 	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* O_NONBLOCK: no waiting for a lease */
-	ret = LOCAL_SYS(openat(local->proc, name.text, flags));
-	if (ret == -EMFILE && local_recent_clear(local))
-		ret = LOCAL_SYS(openat(local->proc, name.text, flags));
-	return ret;
+	return LOCAL_OPEN(local, openat(local->proc, local_fd_name(fd).text, flags));
 }
 
 int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr *attr)
@@ -91,15 +94,13 @@ int local_pin(struct local *local, int fd, struct fs_node *node, struct fs_attr 
 
 static int local_walk_anew(struct local *local, int dir, const char *name, struct statx *st)
 {
-	_cleanup_close_ int fd = local_beneath(dir, name, 0);
-	int ret;
+	unsigned losses = local_recent_losses(local);
+	_cleanup_close_ int fd = local_beneath(local, dir, name, 0);
+	int ret = fd < 0 ? fd : local_statx(local, fd, "", st);
 
-	if (fd == -EMFILE && local_recent_clear(local))
-		fd = local_beneath(dir, name, 0);
-	ret = fd < 0 ? fd : local_statx(local, fd, "", st);
 	if (ret)
 		return ret;
-	local_recent_note(local, dir, name, fd, st);
+	local_recent_note(local, dir, name, fd, st, losses);
 	return take_fd(&fd);
 }
 
@@ -174,7 +175,7 @@ static int local_check_beneath(const struct local *local, int fd)
 	if (fstat(local->root, &root) || fstat(fd, &st))
 		return -errno;
 	for (int i = 0; i < PATH_MAX && !local_is_same(&st, &root); i++) {
-		int up = LOCAL_SYS(openat(at < 0 ? fd : at, "..", O_PATH | O_CLOEXEC));
+		int up = LOCAL_OPEN(local, openat(at < 0 ? fd : at, "..", O_PATH | O_CLOEXEC));
 
 		if (up < 0)
 			return up;
@@ -191,7 +192,7 @@ static int local_check_beneath(const struct local *local, int fd)
 
 static int local_above(const struct local *local, int fd)
 {
-	_cleanup_close_ int up = LOCAL_SYS(openat(fd, "..", O_PATH | O_CLOEXEC));
+	_cleanup_close_ int up = LOCAL_OPEN(local, openat(fd, "..", O_PATH | O_CLOEXEC));
 	int ret = up < 0 ? up : local_check_beneath(local, up);
 
 	return ret < 0 ? ret : take_fd(&up);
@@ -210,7 +211,7 @@ static int local_at(const struct local *local, const char *path)
 		below = ".";
 	else
 		below = local_below(path, root);
-	ret = below ? local_beneath(local->root, below, O_DIRECTORY) : -ENOENT;
+	ret = below ? local_beneath(local, local->root, below, O_DIRECTORY) : -ENOENT;
 	return ret == -ELOOP || ret == -ENOTDIR || ret == -EAGAIN ? -ENOENT : ret;
 }
 
@@ -225,7 +226,7 @@ static int local_holder_deep(const struct local *local, int fd, const struct sta
 
 	if (dir < 0)
 		return dir;
-	list = LOCAL_SYS(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	list = LOCAL_OPEN(local, openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (list < 0)
 		return list;
 	stream = fdopendir(list);
@@ -294,7 +295,7 @@ int local_parent(struct fs *fs, struct fs_node node, struct fs_node *dir, char *
 		return -errno;
 	if (local_is_same(&st, &root)) {
 		strcpy(name, "/");
-		fd = local_beneath(local->root, ".", O_DIRECTORY);
+		fd = local_beneath(local, local->root, ".", O_DIRECTORY);
 	} else {
 		fd = local_holder(local, node.id, &st, name);
 	}
@@ -373,7 +374,7 @@ static const struct fs_ops local_ops = {
 static int local_open_root(struct local *local, int root_fd, char *err, size_t errlen)
 {
 	struct stat st;
-	int ret = local_beneath(root_fd, ".", O_DIRECTORY);
+	int ret = local_beneath(local, root_fd, ".", O_DIRECTORY);
 
 	local->root = ret;
 	if (ret >= 0)

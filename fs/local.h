@@ -72,10 +72,23 @@ static inline struct local *local_of(struct fs *fs)
 		result_ < 0 ? -errno : result_;                                                    \
 	})
 
+/* The same for one that gives a descriptor: when there are none, those that wait are given up. */
+#define LOCAL_OPEN(local, call)                                                                    \
+	({                                                                                         \
+		int fd_ = (int)LOCAL_SYS(call);                                                    \
+		if (fd_ == -EMFILE && local_recent_clear(local))                                   \
+			fd_ = (int)LOCAL_SYS(call);                                                \
+		fd_;                                                                               \
+	})
+
 /* ---- local.c ---- */
 
 /* Is the type of fd's file system (statfs(2)) among `types`? */
 bool local_is_on(int fd, const uint32_t *types, size_t count);
+
+/* Is it one whose objects are in this kernel's hands alone: none of the network's, nor FUSE? Where
+ * that is not known: no. */
+bool local_is_kernels_own(int fd);
 
 /* The name of descriptor `fd` in local::proc. */
 struct local_fd_name {
@@ -85,7 +98,7 @@ struct local_fd_name local_fd_name(int fd);
 
 /* Opens `path` beneath `dir` as an O_PATH descriptor (`flags`: O_DIRECTORY or 0): a
  * symlink at its end as itself, none on the way, no "..", no way out. */
-int local_beneath(int dir, const char *path, int flags);
+int local_beneath(const struct local *local, int dir, const char *path, int flags);
 
 /* Opens the object of an O_PATH descriptor anew. For regular files and directories only:
  * a FIFO or device would come to life. */
@@ -101,7 +114,7 @@ void local_forget(struct fs *fs, struct fs_node node);
 
 /* ---- local_recent.c ----
  *
- * Any thread. The descriptors of nodes are closed by local_recent_forget() alone. */
+ * Any thread. */
 
 int local_recent_create(struct local *local);	/* when its root is open */
 void local_recent_destroy(struct local *local); /* takes one that has none */
@@ -110,9 +123,11 @@ void local_recent_destroy(struct local *local); /* takes one that has none */
  * is what the name stands for now, as `st` shows it. -1: there is none. */
 int local_recent_take(struct local *local, int dir, const char *name, struct statx *st);
 
-/* `fd`, which shows `st`, was walked to. */
+/* `fd`, which shows `st`, was walked to; before that, local_recent_losses() was `losses`. From now
+ * on local_recent_forget() alone may close it. */
+unsigned local_recent_losses(const struct local *local);
 void local_recent_note(struct local *local, int dir, const char *name, int fd,
-		       const struct statx *st);
+		       const struct statx *st, unsigned losses);
 
 /* Closes the descriptor of the node, or lets it wait. */
 void local_recent_forget(struct local *local, struct fs_node node);
@@ -120,7 +135,7 @@ void local_recent_forget(struct local *local, struct fs_node node);
 /* A name is gone from some directory, or another object's: no descriptor waits for it. */
 void local_recent_unlinked(struct local *local, const char *name);
 
-/* Closes all that wait, for there are too many. False: there were none. */
+/* Closes all that wait. False: there were none. */
 bool local_recent_clear(const struct local *local);
 
 /* ---- local_handle.c ---- */

@@ -35,7 +35,7 @@ int local_mount_id(int fd)
 /* An object keeps its handle for life, so the kernel need not be asked each time it is walked to.
  * Number and time of birth tell objects apart unless they are born in one tick of the clock: those
  * that may still have such a twin are not remembered. */
-#define LOCAL_SETTLED_S 2 /* no clock of a file system ticks as seldom */
+#define LOCAL_SETTLED_S 2 /* no clock of a file system ticks more seldom */
 
 static bool local_is_known(const struct local_known *known, const struct fs_attr *attr)
 {
@@ -112,7 +112,8 @@ static int local_open_handle(const struct local *local, const struct fs_handle *
 	named.host.handle_bytes = handle->size;
 	named.host.handle_type = handle->type;
 	memcpy(named.host.f_handle, handle->bytes, handle->size);
-	return LOCAL_SYS(open_by_handle_at(mount, &named.host, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	return LOCAL_OPEN(local,
+			  open_by_handle_at(mount, &named.host, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
 int local_restore(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,

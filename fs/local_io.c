@@ -111,12 +111,8 @@ ssize_t local_write(struct fs *fs, struct fs_file file, const void *buf, size_t 
  * direct I/O of them by their server's order. */
 bool local_copies(struct fs *fs, struct fs_file file)
 {
-	static const uint32_t types[] = {
-		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC,
-	};
-
 	(void)fs;
-	return local_is_on(file.id, types, countof(types));
+	return local_is_kernels_own(file.id);
 }
 
 int local_fsync(struct fs *fs, struct fs_file file, bool datasync)

@@ -22,6 +22,7 @@ static void local_unmake(struct local *local, int dir, const char *name, const s
 
 	if (local_stat(local, dir, name, &found) == 0 && found.path == made->path)
 		unlinkat(dir, name, S_ISDIR(found.mode) ? AT_REMOVEDIR : 0);
+	local_recent_unlinked(local, name);
 }
 
 static int local_make_file(struct local *local, int dir, const char *name, int flags, uint32_t mode,
@@ -31,11 +32,7 @@ static int local_make_file(struct local *local, int dir, const char *name, int f
 	int ret = local_cred_enter(local, cred, &saved);
 
 	flags |= O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
-	if (ret == 0)
-		ret = LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
-	if (ret == -EMFILE && local_recent_clear(local))
-		ret = LOCAL_SYS(openat(dir, name, flags, (mode_t)mode));
-	return ret;
+	return ret ? ret : LOCAL_OPEN(local, openat(dir, name, flags, (mode_t)mode));
 }
 
 int local_create(struct fs *fs, struct fs_node dir, const char *name, int flags, uint32_t mode,
@@ -76,7 +73,7 @@ static uint32_t local_missing(uint32_t mode, const struct fs_attr *attr)
 static int local_add_missing(struct local *local, int dir, const char *name, uint32_t mode,
 			     struct fs_attr *attr)
 {
-	_cleanup_close_ int fd = local_beneath(dir, name, O_DIRECTORY);
+	_cleanup_close_ int fd = local_beneath(local, dir, name, O_DIRECTORY);
 	int ret = fd < 0 ? fd : local_stat(local, fd, "", attr);
 
 	if (ret == 0)

@@ -3,21 +3,22 @@
  * local_recent.c - descriptors that outlive their nodes for a moment, for the next walk to the same
  * name.
  *
- * Clients walk to a name, ask for its attributes, forget it, and soon walk there again. The last
- * objects that were walked to are remembered with directory and name; a descriptor of theirs that
- * is forgotten is not closed, but waits for such a walk, which needs one system call then: a look
- * at what the name means now. If that is the object of the descriptor, the descriptor is what
- * opening the name would give:
+ * Clients walk to a name, ask for its attributes, forget it, and soon walk there again. The objects
+ * that were walked to last are remembered with directory and name; a descriptor of theirs that is
+ * forgotten is not closed, but waits for such a walk, which needs one system call then: a look at
+ * what the name means now. If that is the object of the descriptor, the descriptor is what opening
+ * the name would give:
  *  - it has pinned the object, so nobody else can have its number;
  *  - it was opened by that name, and that is not another one of its names by now: a link, a rename
  *    and an unlink change the ctime. So that none of them falls into one tick of the clock with the
  *    walk, only what had its ctime for a while is remembered. A directory has but one name;
- *  - both are on the mount of the root. What lies on others is not remembered, nor keeps them busy.
- * Who may look the name up is the kernel's decision, each time.
+ *  - both are on the mount of the root. What lies on others is not remembered, nor kept busy.
+ * All of that holds for file systems of this kernel's own: on others (NFS, FUSE) nothing is
+ * remembered. Who may look the name up is the kernel's decision, each time.
  *
  * What waits keeps an object from vanishing that the host has unlinked: for two seconds at most,
- * then it is closed by a thread, which ends when nothing is left to wait for.
- * Names that are unlinked through this fs do not wait at all.
+ * then it is closed by a thread, which ends when nothing is left to wait for; or until somebody
+ * closes what a dead process has left. Names that are unlinked through this fs do not wait at all.
  */
 #include <pthread.h>
 #include <string.h>
@@ -41,11 +42,12 @@ struct recent_object {
 };
 
 LIST_HEAD(recent_list, recent);
-TAILQ_HEAD(recent_names, recent);
+TAILQ_HEAD(recent_queue, recent);
 
 struct recent {
+	TAILQ_ENTRY(recent) by_use;
 	TAILQ_ENTRY(recent) by_name; /* in, where those that wait come first: */
-	struct recent_names *names;
+	struct recent_queue *names;
 	LIST_ENTRY(recent) by_fd, by_dir;
 	int fd; /* -1: nothing is remembered here */
 	int dir;
@@ -61,28 +63,41 @@ struct local_recent {
 	bool ending, sweeping;
 	unsigned tick;
 	unsigned waiting; /* entries */
-	unsigned next;	  /* entry to be used: the oldest */
-	uint64_t mount;	  /* of the root; never changes */
-	struct recent entry[RECENT_MAX];
-	struct recent_names by_name[RECENT_MAX];
+	unsigned closing; /* descriptors that are not in the table any more, nor closed yet */
+	unsigned losses;  /* names that were unlinked */
+	struct recent_queue by_use; /* all entries; first the free ones, then the longest unused */
+	struct recent_queue by_name[RECENT_MAX];
 	struct recent_list by_fd[RECENT_MAX], by_dir[RECENT_MAX];
+	struct recent entry[RECENT_MAX];
+
+	/* Never change. */
+	bool useful;
+	uint64_t mount; /* of the root */
 };
 
 /* Descriptors to be closed when the lock is not held any more. Begins with count 0. */
 struct closing {
 	unsigned count;
-	int fd[RECENT_MAX];
+	int fd[RECENT_MAX + 1];
 };
 
-static void close_all(const struct closing *closing)
+static void unlock_and_close(struct local_recent *recent, const struct closing *closing)
 {
+	recent->closing += closing->count;
+	pthread_mutex_unlock(&recent->lock);
+	if (closing->count == 0)
+		return;
 	for (unsigned i = 0; i < closing->count; i++)
 		close(closing->fd[i]);
+	pthread_mutex_lock(&recent->lock);
+	recent->closing -= closing->count;
+	pthread_cond_broadcast(&recent->changed);
+	pthread_mutex_unlock(&recent->lock);
 }
 
 /* ---- the table; all under the lock ---- */
 
-static struct recent_names *name_list(struct local_recent *recent, const char *name)
+static struct recent_queue *name_list(struct local_recent *recent, const char *name)
 {
 	uint32_t hash = 2166136261; /* FNV-1a */
 
@@ -135,6 +150,8 @@ static void add_entry(struct local_recent *recent, struct recent *entry)
 	TAILQ_INSERT_TAIL(entry->names, entry, by_name);
 	LIST_INSERT_HEAD(fd_list(recent->by_fd, entry->fd), entry, by_fd);
 	LIST_INSERT_HEAD(fd_list(recent->by_dir, entry->dir), entry, by_dir);
+	TAILQ_REMOVE(&recent->by_use, entry, by_use);
+	TAILQ_INSERT_TAIL(&recent->by_use, entry, by_use);
 }
 
 static void forget_entry(struct local_recent *recent, struct recent *entry)
@@ -142,6 +159,8 @@ static void forget_entry(struct local_recent *recent, struct recent *entry)
 	TAILQ_REMOVE(entry->names, entry, by_name);
 	LIST_REMOVE(entry, by_fd);
 	LIST_REMOVE(entry, by_dir);
+	TAILQ_REMOVE(&recent->by_use, entry, by_use);
+	TAILQ_INSERT_HEAD(&recent->by_use, entry, by_use);
 	recent->waiting -= entry->waits;
 	entry->fd = -1;
 }
@@ -204,8 +223,7 @@ static void *sweep(void *arg)
 		wait_a_tick(recent);
 		recent->tick++;
 		drop_waiting(recent, RECENT_TICKS, &closing);
-		pthread_mutex_unlock(&recent->lock);
-		close_all(&closing);
+		unlock_and_close(recent, &closing);
 		pthread_mutex_lock(&recent->lock);
 	}
 	recent->sweeping = false;
@@ -222,6 +240,8 @@ static bool begin_to_wait(struct local_recent *recent, struct recent *entry)
 		return false;
 	TAILQ_REMOVE(entry->names, entry, by_name);
 	TAILQ_INSERT_HEAD(entry->names, entry, by_name);
+	TAILQ_REMOVE(&recent->by_use, entry, by_use);
+	TAILQ_INSERT_TAIL(&recent->by_use, entry, by_use);
 	entry->waits = true;
 	entry->tick = recent->tick;
 	recent->waiting++;
@@ -252,7 +272,8 @@ static bool is_same(const struct recent_object *a, const struct recent_object *b
 /* Kernels before 5.8 do not tell. */
 static bool is_on_root_mount(const struct local *local, const struct statx *st)
 {
-	return (st->stx_mask & STATX_MNT_ID) && st->stx_mnt_id == local->recent->mount;
+	return local->recent->useful && (st->stx_mask & STATX_MNT_ID) &&
+	       st->stx_mnt_id == local->recent->mount;
 }
 
 static struct recent *find_waiting(struct local_recent *recent, int dir, const char *name)
@@ -299,10 +320,9 @@ static void recent_close(struct local_recent *recent, int fd)
 	entry = find_fd(recent, fd);
 	if (entry)
 		forget_entry(recent, entry);
+	closing.fd[closing.count++] = fd;
 	drop_children(recent, fd, &closing);
-	pthread_mutex_unlock(&recent->lock);
-	close(fd);
-	close_all(&closing);
+	unlock_and_close(recent, &closing);
 }
 
 int local_recent_take(struct local *local, int dir, const char *name, struct statx *st)
@@ -329,8 +349,13 @@ static bool is_worth_it(const struct local *local, const char *name, const struc
 	return S_ISDIR(st->stx_mode) || local_is_settled(st->stx_ctime.tv_sec);
 }
 
+unsigned local_recent_losses(const struct local *local)
+{
+	return __atomic_load_n(&local->recent->losses, __ATOMIC_ACQUIRE);
+}
+
 void local_recent_note(struct local *local, int dir, const char *name, int fd,
-		       const struct statx *st)
+		       const struct statx *st, unsigned losses)
 {
 	struct local_recent *recent = local->recent;
 	struct closing closing;
@@ -340,7 +365,11 @@ void local_recent_note(struct local *local, int dir, const char *name, int fd,
 		return;
 	closing.count = 0;
 	pthread_mutex_lock(&recent->lock);
-	entry = &recent->entry[recent->next++ % RECENT_MAX];
+	if (recent->losses != losses) {
+		pthread_mutex_unlock(&recent->lock);
+		return;
+	}
+	entry = TAILQ_FIRST(&recent->by_use);
 	if (entry->fd >= 0)
 		drop_entry(recent, entry, &closing);
 	entry->fd = fd;
@@ -349,8 +378,7 @@ void local_recent_note(struct local *local, int dir, const char *name, int fd,
 	entry->object = object_of(st);
 	strcpy(entry->name, name);
 	add_entry(recent, entry);
-	pthread_mutex_unlock(&recent->lock);
-	close_all(&closing);
+	unlock_and_close(recent, &closing);
 }
 
 void local_recent_forget(struct local *local, struct fs_node node)
@@ -375,22 +403,28 @@ void local_recent_unlinked(struct local *local, const char *name)
 
 	closing.count = 0;
 	pthread_mutex_lock(&recent->lock);
+	__atomic_store_n(&recent->losses, recent->losses + 1, __ATOMIC_RELEASE);
 	while ((entry = find_name(recent, name)) != NULL)
 		drop_entry(recent, entry, &closing);
-	pthread_mutex_unlock(&recent->lock);
-	close_all(&closing);
+	unlock_and_close(recent, &closing);
 }
 
 bool local_recent_clear(const struct local *local)
 {
+	struct local_recent *recent = local->recent;
 	struct closing closing;
+	bool others;
 
+	if (!recent)
+		return false;
 	closing.count = 0;
-	pthread_mutex_lock(&local->recent->lock);
-	drop_waiting(local->recent, 0, &closing);
-	pthread_mutex_unlock(&local->recent->lock);
-	close_all(&closing);
-	return closing.count > 0;
+	pthread_mutex_lock(&recent->lock);
+	drop_waiting(recent, 0, &closing);
+	others = closing.count == 0 && recent->closing > 0;
+	while (closing.count == 0 && recent->closing > 0)
+		pthread_cond_wait(&recent->changed, &recent->lock);
+	unlock_and_close(recent, &closing);
+	return others || closing.count > 0;
 }
 
 /* ---- life ---- */
@@ -407,13 +441,16 @@ int local_recent_create(struct local *local)
 		return ret;
 	}
 	recent->mount = root.stx_mnt_id;
+	recent->useful = local_is_kernels_own(local->root);
 	pthread_mutex_init(&recent->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&recent->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	TAILQ_INIT(&recent->by_use);
 	for (unsigned i = 0; i < RECENT_MAX; i++) {
 		recent->entry[i].fd = -1;
+		TAILQ_INSERT_TAIL(&recent->by_use, &recent->entry[i], by_use);
 		TAILQ_INIT(&recent->by_name[i]);
 	}
 	local->recent = recent;

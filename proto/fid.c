@@ -253,6 +253,8 @@ static bool evict_one(struct fid_table *table)
 			evict(table, node);
 			return true;
 		}
+		if (err == -EMFILE || err == -ENFILE || err == -ENOMEM)
+			return false; /* not now; that says nothing of the node */
 		node->kept = true;
 		if (err != -EPERM)
 			continue;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -374,42 +375,136 @@ static void no_more_than_some_wait(void)
 	CU_ASSERT(test_open_fds() <= w.fds + 256);
 }
 
-static void others_come_first_when_there_are_no_more(void)
+/* Leaves no descriptor but those that wait; they are `count`. */
+static struct rlimit use_up(struct world *w, int count)
 {
-	_world_ struct world w = world();
-	struct fs_node node[MANY], made;
 	struct rlimit old, few;
-	struct fs_file file;
-	struct fs_attr attr;
 	char name[16];
-	unsigned count;
 
 	OK(getrlimit(RLIMIT_NOFILE, &old));
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "%d", i);
-		OK(mkdirat(w.host, name, 0755));
-		visit(&w, name);
+		if (mkdirat(w->host, name, 0755) < 0)
+			CU_ASSERT_EQUAL(errno, EEXIST);
+		visit(w, name);
 	}
-	few = (struct rlimit){.rlim_cur = test_open_fds() + 1, .rlim_max = old.rlim_max};
+	few = (struct rlimit){.rlim_cur = test_open_fds() - 1, .rlim_max = old.rlim_max};
 	OK(setrlimit(RLIMIT_NOFILE, &few));
-	count = 0;
+	CU_ASSERT_EQUAL(fcntl(w->host, F_DUPFD_CLOEXEC, 0), -1);
+	return old;
+}
+
+static void others_come_first_when_there_are_no_more(void)
+{
+	const struct fs_cred anybody = {(uint32_t)-1, (uint32_t)-1};
+	_world_ struct world w = world();
+	struct fs_node node[MANY], dir, up, made;
+	char name[FS_NAME_MAX + 1];
+	struct fs_handle handle;
+	struct fs_file file;
+	struct fs_attr attr;
+	struct rlimit old;
+	unsigned count = 0;
+
+	OK(mkdirat(w.host, "dir", 0755));
+	OK(fs_walk(w.fs, w.root, "dir", &dir, &attr));
+
+	old = use_up(&w, 20);
 	while (count < MANY && fs_walk(w.fs, w.root, ".", &node[count], &attr) == 0)
 		count++;
-	CU_ASSERT(count >= 20);
-	for (unsigned i = 0; i < count; i++)
-		fs_forget(w.fs, node[i]);
+	OK(setrlimit(RLIMIT_NOFILE, &old));
+	CU_ASSERT_EQUAL(count, 20);
+	while (count > 0)
+		fs_forget(w.fs, node[--count]);
 
-	for (int i = 0; i < 20; i++) {
-		snprintf(name, sizeof(name), "%d", i);
-		visit(&w, name);
-	}
-	few.rlim_cur = test_open_fds() + 1;
-	OK(setrlimit(RLIMIT_NOFILE, &few));
-	OK(fs_create(w.fs, w.root, "new", O_RDWR | O_EXCL, 0644,
-		     (struct fs_cred){(uint32_t)-1, (uint32_t)-1}, &made, &file, &attr, NULL));
+	old = use_up(&w, 20);
+	OK(fs_create(w.fs, w.root, "new", O_RDWR | O_EXCL, 0644, anybody, &made, &file, &attr,
+		     NULL));
 	OK(setrlimit(RLIMIT_NOFILE, &old));
 	fs_close(w.fs, file);
 	fs_forget(w.fs, made);
+
+	old = use_up(&w, 20);
+	OK(fs_parent(w.fs, dir, &up, name));
+	OK(setrlimit(RLIMIT_NOFILE, &old));
+	fs_forget(w.fs, up);
+
+	old = use_up(&w, 20);
+	OK(fs_mkdir(w.fs, w.root, "group", 02755, anybody, &attr, NULL));
+	OK(setrlimit(RLIMIT_NOFILE, &old));
+
+	OK(fs_getattr(w.fs, dir, &attr));
+	if (fs_handle(w.fs, dir, &attr, &handle) == 0 && fs_regain(w.fs, &handle, &made) == 0) {
+		fs_forget(w.fs, made);
+		old = use_up(&w, 20);
+		OK(fs_regain(w.fs, &handle, &made));
+		OK(setrlimit(RLIMIT_NOFILE, &old));
+		fs_forget(w.fs, made);
+	}
+	fs_forget(w.fs, dir);
+}
+
+/* ---- many at once ---- */
+
+#define THREADS 4
+#define VISITS 20000
+#define NAMES 3
+
+struct visitor {
+	pthread_t thread;
+	struct world *w;
+	const uint64_t *path; /* of directories "0" to "2" */
+	unsigned wrong;
+};
+
+static void *visit_all(void *arg)
+{
+	struct visitor *v = arg;
+	struct fs_node node;
+	struct fs_attr attr;
+	char name[16];
+
+	for (unsigned i = 0; i < VISITS; i++) {
+		snprintf(name, sizeof(name), "%u", i % NAMES);
+		if (fs_walk(v->w->fs, v->w->root, name, &node, &attr) < 0) {
+			v->wrong++;
+			continue;
+		}
+		v->wrong += attr.path != v->path[i % NAMES] ||
+			    fs_getattr(v->w->fs, node, &attr) < 0 ||
+			    attr.path != v->path[i % NAMES];
+		fs_forget(v->w->fs, node);
+	}
+	return NULL;
+}
+
+static void threads_are_not_in_each_others_way(void)
+{
+	_world_ struct world w = world();
+	struct visitor visitor[THREADS];
+	uint64_t path[NAMES];
+	struct fs_attr attr;
+	char name[16];
+
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		OK(mkdirat(w.host, name, 0755));
+		OK(fs_lookup(w.fs, w.root, name, &attr));
+		path[i] = attr.path;
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		visitor[i] = (struct visitor){.w = &w, .path = path};
+		OK(pthread_create(&visitor[i].thread, NULL, visit_all, &visitor[i]));
+	}
+	for (unsigned i = 0; i < VISITS / 10; i++) {
+		OK(mkdirat(w.host, "comes", 0755));
+		visit(&w, "comes");
+		OK(fs_unlink(w.fs, w.root, "comes", true, NULL));
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(visitor[i].thread, NULL);
+		CU_ASSERT_EQUAL(visitor[i].wrong, 0);
+	}
 }
 
 static const struct test tests[] = {
@@ -429,6 +524,7 @@ static const struct test tests[] = {
 	{"what_nobody_comes_for_is_closed", what_nobody_comes_for_is_closed},
 	{"no_more_than_some_wait", no_more_than_some_wait},
 	{"others_come_first_when_there_are_no_more", others_come_first_when_there_are_no_more},
+	{"threads_are_not_in_each_others_way", threads_are_not_in_each_others_way},
 };
 
 int main(int argc, char **argv)
