@@ -141,7 +141,7 @@ static struct req *flushed_one(const struct req *req)
 	if (old != NULL && (old->t.type == P9_Tflush || old->t.type == P9_Tversion))
 		return NULL;
 	/* One that came after the Tflush, which was held back, has flushed what was meant. */
-	if (old != NULL && old->took_tag && old->slot->order > req->slot->order)
+	if (old != NULL && old->slot->took_tag && old->slot->order > req->slot->order)
 		return NULL;
 	return old;
 }

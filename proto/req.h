@@ -58,7 +58,6 @@ struct req {
 	enum req_patience patience; /* set by check; who runs the ask goes on from there */
 	bool unwanted;		 /* cancelled for a Tflush or Tversion, which waits for its end */
 	bool given_up;		 /* nobody waits for its end any more */
-	bool took_tag;		 /* from one under way, which that flushed */
 	bool regains;		 /* ask is to regain descriptors of evicted nodes first */
 	bool undoes;		 /* ask is to undo what it has done: nobody wanted it any more */
 	bool changes;		 /* the session: see change.h */

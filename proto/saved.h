@@ -28,7 +28,7 @@
 #include "proto/9p.h"
 #include "proto/ranges.h"
 
-#define SAVED_LAYOUT 5 /* changes with anything below */
+#define SAVED_LAYOUT 6 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -67,6 +67,7 @@ struct slot {
 					    REQ_KEPT_FROM bytes are here, the rest is in its ring */
 	uint8_t flushed;		 /* nobody waits for the reply: never run again, no reply */
 	uint8_t deaths;			 /* processes that crashed in it */
+	uint8_t took_tag;		 /* from one under way, which that flushed */
 	uint8_t named;			 /* saved::name holds: */
 	struct fs_intent intent;
 };

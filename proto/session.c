@@ -555,7 +555,7 @@ static void claim_tag(struct req *req)
 		return;
 	}
 	if (old != NULL) {
-		req->took_tag = true;
+		__atomic_store_n(&req->slot->took_tag, true, __ATOMIC_RELAXED);
 		req_flush(old);
 		req_cancel(old);
 	}
