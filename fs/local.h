@@ -76,8 +76,10 @@ static inline struct local *local_of(struct fs *fs)
 #define LOCAL_OPEN(local, call)                                                                    \
 	({                                                                                         \
 		int fd_ = (int)LOCAL_SYS(call);                                                    \
-		if (fd_ == -EMFILE && local_recent_clear(local))                                   \
+		if (fd_ == -EMFILE) {                                                              \
+			local_recent_clear(local);                                                 \
 			fd_ = (int)LOCAL_SYS(call);                                                \
+		}                                                                                  \
 		fd_;                                                                               \
 	})
 
@@ -135,8 +137,8 @@ void local_recent_forget(struct local *local, struct fs_node node);
 /* A name is gone from some directory, or another object's: no descriptor waits for it. */
 void local_recent_unlinked(struct local *local, const char *name);
 
-/* Closes all that wait. False: there were none. */
-bool local_recent_clear(const struct local *local);
+/* Closes all that wait. When it returns, some are closed that were to be, by whomever. */
+void local_recent_clear(const struct local *local);
 
 /* ---- local_handle.c ---- */
 

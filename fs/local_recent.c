@@ -168,11 +168,12 @@ static void forget_entry(struct local_recent *recent, struct recent *entry)
 static void drop_entry(struct local_recent *recent, struct recent *entry, struct closing *closing);
 
 /* A descriptor that is about to be closed stands for no directory any more. */
-static void drop_children(struct local_recent *recent, int dir, struct closing *closing)
+static void drop_fd(struct local_recent *recent, int fd, struct closing *closing)
 {
 	struct recent *entry;
 
-	while ((entry = find_child(recent, dir)) != NULL)
+	closing->fd[closing->count++] = fd;
+	while ((entry = find_child(recent, fd)) != NULL)
 		drop_entry(recent, entry, closing);
 }
 
@@ -182,10 +183,18 @@ static void drop_entry(struct local_recent *recent, struct recent *entry, struct
 	bool waits = entry->waits;
 
 	forget_entry(recent, entry);
-	if (!waits)
-		return;
-	closing->fd[closing->count++] = fd;
-	drop_children(recent, fd, closing);
+	if (waits)
+		drop_fd(recent, fd, closing);
+}
+
+/* The same for a descriptor that does not wait, of which nothing may be remembered. */
+static void drop_node(struct local_recent *recent, int fd, struct closing *closing)
+{
+	struct recent *entry = find_fd(recent, fd);
+
+	if (entry)
+		forget_entry(recent, entry);
+	drop_fd(recent, fd, closing);
 }
 
 static void drop_waiting(struct local_recent *recent, unsigned ticks, struct closing *closing)
@@ -310,25 +319,12 @@ static int take_waiting(struct local_recent *recent, int dir, const char *name,
 	return fd;
 }
 
-static void recent_close(struct local_recent *recent, int fd)
-{
-	struct closing closing;
-	struct recent *entry;
-
-	closing.count = 0;
-	pthread_mutex_lock(&recent->lock);
-	entry = find_fd(recent, fd);
-	if (entry)
-		forget_entry(recent, entry);
-	closing.fd[closing.count++] = fd;
-	drop_children(recent, fd, &closing);
-	unlock_and_close(recent, &closing);
-}
-
 int local_recent_take(struct local *local, int dir, const char *name, struct statx *st)
 {
+	struct local_recent *recent = local->recent;
 	struct recent_object remembered, found;
-	int fd = take_waiting(local->recent, dir, name, &remembered);
+	int fd = take_waiting(recent, dir, name, &remembered);
+	struct closing closing;
 
 	if (fd < 0)
 		return -1;
@@ -337,7 +333,10 @@ int local_recent_take(struct local *local, int dir, const char *name, struct sta
 		if (is_same(&found, &remembered))
 			return fd;
 	}
-	recent_close(local->recent, fd);
+	closing.count = 0;
+	pthread_mutex_lock(&recent->lock);
+	drop_node(recent, fd, &closing);
+	unlock_and_close(recent, &closing);
 	return -1;
 }
 
@@ -384,15 +383,15 @@ void local_recent_note(struct local *local, int dir, const char *name, int fd,
 void local_recent_forget(struct local *local, struct fs_node node)
 {
 	struct local_recent *recent = local->recent;
+	struct closing closing;
 	struct recent *entry;
-	bool waits;
 
+	closing.count = 0;
 	pthread_mutex_lock(&recent->lock);
 	entry = find_fd(recent, node.id);
-	waits = entry && begin_to_wait(recent, entry);
-	pthread_mutex_unlock(&recent->lock);
-	if (!waits)
-		recent_close(recent, node.id);
+	if (!entry || !begin_to_wait(recent, entry))
+		drop_node(recent, node.id, &closing);
+	unlock_and_close(recent, &closing);
 }
 
 void local_recent_unlinked(struct local *local, const char *name)
@@ -409,22 +408,19 @@ void local_recent_unlinked(struct local *local, const char *name)
 	unlock_and_close(recent, &closing);
 }
 
-bool local_recent_clear(const struct local *local)
+void local_recent_clear(const struct local *local)
 {
 	struct local_recent *recent = local->recent;
 	struct closing closing;
-	bool others;
 
 	if (!recent)
-		return false;
+		return;
 	closing.count = 0;
 	pthread_mutex_lock(&recent->lock);
 	drop_waiting(recent, 0, &closing);
-	others = closing.count == 0 && recent->closing > 0;
 	while (closing.count == 0 && recent->closing > 0)
 		pthread_cond_wait(&recent->changed, &recent->lock);
 	unlock_and_close(recent, &closing);
-	return others || closing.count > 0;
 }
 
 /* ---- life ---- */
