@@ -781,6 +781,48 @@ static void nothing_is_evicted_where_handles_are_of_no_use(void)
 	stage_close(s);
 }
 
+static bool short_of_descriptors;
+
+static int regain_f(struct fs *fs, const struct fs_handle *handle, struct fs_node *node)
+{
+	struct fs_node root;
+	struct fs_attr attr;
+	int err = short_of_descriptors ? -EMFILE : own_ops->root(fs, &root, &attr);
+
+	(void)handle;
+	regained++;
+	if (err)
+		return err;
+	err = own_ops->walk(fs, root, "f", node, &attr);
+	fs_forget(fs, root);
+	return err;
+}
+
+/* Of a node whose eviction met a shortage it says nothing: it is tried again. */
+static void nodes_are_evicted_after_a_shortage(void)
+{
+	struct stage *s = stage_open_with((struct session_config){.evict_at = 4});
+	struct fs_ops ops = *s->fs->ops;
+	unsigned pinned = 0;
+
+	ops.handle = give_handle;
+	ops.regain = regain_f;
+	replace_ops(s, &ops);
+	regained = 0;
+	short_of_descriptors = true;
+	for (uint32_t fid = 10; fid < 500; fid++)
+		does(s, walk(0, fid, "f"));
+	CU_ASSERT(regained > 4);
+	short_of_descriptors = false;
+	for (uint32_t fid = 500; fid < 1000; fid++)
+		does(s, walk(0, fid, "f"));
+	for (uint32_t fid = 10; fid < 1000; fid++)
+		pinned += !node_is_evicted(fid_find(s->session->fids, fid)->node);
+	CU_ASSERT(pinned <= 4);
+	restore_ops(s);
+	stage_close(s);
+}
+
 static int restore_the_root(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
 			    struct fs_attr *attr)
 {
@@ -1519,6 +1561,7 @@ static const struct test tests[] = {
 	 memory_of_many_large_requests_is_given_back},
 	{"nothing_is_evicted_where_handles_are_of_no_use",
 	 nothing_is_evicted_where_handles_are_of_no_use},
+	{"nodes_are_evicted_after_a_shortage", nodes_are_evicted_after_a_shortage},
 	{"restored_handle_of_another_object_is_stale", restored_handle_of_another_object_is_stale},
 	{"fids_whose_numbers_collide_are_told_apart", fids_whose_numbers_collide_are_told_apart},
 	{"errors_that_are_none_for_clients_become_EIO",
