@@ -67,8 +67,6 @@ esac
 
 mkdir "$work/export"
 head -c 64K /dev/zero >"$work/export/file"
-# A file that was just made is a rare case of its own (local_handle.c).
-sleep 3
 # valgrind 3.19 gives up on the debug information of clang.
 strip --strip-debug -o "$work/hot_path" "$program"
 

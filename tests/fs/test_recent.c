@@ -4,7 +4,7 @@
  * when one is used again, and above all when not.
  *
  * A file is remembered when it has not been changed for two seconds; a directory at once. What
- * waits is closed after two seconds, too: the clocks that tell are the test's here.
+ * waits is closed after two seconds, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,34 +16,15 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fs/fs.h"
+#include "tests/lib/clocks.h"
 #include "tests/lib/test.h"
 
 #define OK(call) CU_ASSERT_EQUAL((call), 0)
 #define SETTLES_S 2
 #define MANY 400 /* more than are remembered */
-#define HOUR 3600
-
-static time_t wall_clock; /* stands still */
-static time_t wait_ahead; /* the fs wakes up so much later than it believes */
-
-/* What clock_gettime() of the fs is linked to, and what that was. */
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
-int __real_clock_gettime(clockid_t clock, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
-{
-	int ret = __real_clock_gettime(clock, now);
-
-	if (clock == CLOCK_REALTIME_COARSE)
-		now->tv_sec = wall_clock;
-	else if (clock == CLOCK_MONOTONIC)
-		now->tv_sec += wait_ahead;
-	return ret;
-}
 
 struct world {
 	char *dir;
@@ -60,8 +41,7 @@ static struct world world(void)
 	struct fs_attr attr;
 	char err[128] = "";
 
-	wall_clock = 0;
-	wait_ahead = HOUR;
+	clocks = (struct clocks){.ahead = CLOCKS_HOUR};
 	w.host = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	w.without = test_open_fds();
 	OK(fs_local_create(w.host, FS_MODEL_NONE, &w.fs, err, sizeof(err)));
@@ -101,7 +81,7 @@ static void host_twins(struct world *w)
 
 static void settle(void)
 {
-	wall_clock = time(NULL) + HOUR;
+	clocks.coarse = time(NULL) + CLOCKS_HOUR;
 }
 
 static struct fs_node find_in(struct world *w, struct fs_node dir, const char *name)
@@ -214,9 +194,9 @@ static void what_was_just_changed_is_opened_each_time(void)
 
 	host_file(&w, "file");
 	OK(fstatat(w.host, "file", &st, 0));
-	wall_clock = st.st_ctime + SETTLES_S - 1;
+	clocks.coarse = st.st_ctime + SETTLES_S - 1;
 	CU_ASSERT(!is_open(visit(&w, "file")));
-	wall_clock = st.st_ctime + SETTLES_S;
+	clocks.coarse = st.st_ctime + SETTLES_S;
 	CU_ASSERT(is_open(visit(&w, "file")));
 }
 
@@ -382,7 +362,7 @@ static void what_nobody_comes_for_is_closed(void)
 	_world_ struct world w = world();
 	struct fs_node dir, below;
 
-	wait_ahead = 0;
+	clocks.ahead = 0;
 	OK(mkdirat(w.host, "dir", 0755));
 	OK(mkdirat(w.host, "dir/below", 0755));
 	dir = find(&w, "dir");
@@ -521,7 +501,7 @@ static void threads_are_not_in_each_others_way(void)
 	struct fs_attr attr;
 	char name[16];
 
-	wait_ahead = 0;
+	clocks.ahead = 0;
 	for (unsigned i = 0; i < NAMES; i++) {
 		snprintf(name, sizeof(name), "%u", i);
 		OK(mkdirat(w.host, name, 0755));
