@@ -97,7 +97,8 @@ static int restore(struct backend *b, int64_t now_ms)
 	return 0;
 }
 
-/* Takes up where the store says the device is: 1 of a new one, anything after a restart. */
+/* Takes up where the store says the device is: 1 of a new one, anything after a restart. What
+ * another backend serves is left to it. */
 static void adopt(struct backend *b, int64_t now_ms)
 {
 	static const enum handshake_state states[] = {
@@ -143,6 +144,9 @@ static void adopt(struct backend *b, int64_t now_ms)
 		/* There was a session: whatever stands there now was not written by us. */
 		if (!keep)
 			b->wrote = XenbusStateConnected;
+	} else if (keep && !backend_is_ours(b)) {
+		set_state(b, HANDSHAKE_NEW);
+		b->wrote = XenbusStateInitialising;
 	} else if (announced) {
 		say(b, LOG_LEVEL_WARNING,
 		    "was connected before this daemon started; its session is lost");
@@ -356,6 +360,8 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 		    handshake_state_name(move.next), handshake_event_name(event));
 	if (changed)
 		set_state(b, move.next);
+	if (b->state == HANDSHAKE_ELSEWHERE)
+		b->wrote = view->own;
 	if (b->state == HANDSHAKE_NEW) {
 		b->wrote = XenbusStateInitialising;
 		b->removed = b->detached = false;

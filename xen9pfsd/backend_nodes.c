@@ -120,6 +120,8 @@ static int publish_nodes(struct store *store, store_txn txn, void *arg)
 		err = nodes_write(store, txn, p->dir, "max-rings", "%d", CONTROL_RINGS_MAX);
 	if (err == 0)
 		err = nodes_write(store, txn, p->dir, "max-ring-page-order", "%d", RING_ORDER_MAX);
+	if (err == 0)
+		err = nodes_write(store, txn, p->dir, "served-by", "xen9pfsd");
 	/* A round that came to nothing has left it there: some Linux kernels set up new rings each
 	 * time they are told of it. */
 	if (err == 0 && p->seen != p->state)
@@ -241,6 +243,16 @@ int backend_publish(struct backend *b, enum xenbus_state seen)
 		    b->share != NULL ? ", share " : "", b->share != NULL ? b->share->name : "");
 	b->wrote = XenbusStateInitWait;
 	return 0;
+}
+
+bool backend_is_ours(const struct backend *b)
+{
+	char dir[STORE_PATH_MAX], who[16];
+	int err;
+
+	backend_dir(b, dir);
+	err = nodes_read(b->env->store, dir, "served-by", who, sizeof(who));
+	return err == 0 ? strcmp(who, "xen9pfsd") == 0 : err == -ENOTCONN;
 }
 
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state)

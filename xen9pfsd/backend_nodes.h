@@ -30,8 +30,12 @@ int backend_read_model(struct backend *b);
 int backend_read_limits(struct backend *b);
 
 /* Checks the device, opens its export (-EBUSY until the storage has answered), writes versions,
- * limits, and state 2 over `seen`. */
+ * limits, who serves it, and state 2 over `seen`. */
 int backend_publish(struct backend *b, enum xenbus_state seen);
+
+/* Does what stands there tell that backend_publish() has claimed it? True also when the store does
+ * not tell. */
+bool backend_is_ours(const struct backend *b);
 
 /* A state that the toolstack has set further already stays. */
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state);

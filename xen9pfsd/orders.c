@@ -75,8 +75,14 @@ static bool detach_named(struct orders *o, const char *word)
 	TAILQ_FOREACH (b, o->backends, link) {
 		if (b->domid != domid || b->devid != devid)
 			continue;
+		found = true;
+		if (b->state == HANDSHAKE_ELSEWHERE) {
+			tell(o, b, "is another backend's");
+			o->failed++;
+			continue;
+		}
 		backend_detach(b);
-		b->in_order = found = true;
+		b->in_order = true;
 	}
 	return found;
 }
@@ -90,8 +96,10 @@ static void detach(struct orders *o, char *words, int64_t now_ms)
 	o->deadline_ms = now_ms + DETACH_PATIENCE_MS;
 	if (words == NULL) {
 		TAILQ_FOREACH (b, o->backends, link) {
-			/* Nothing was ever promised to a device in state 1. */
-			if (b->state == HANDSHAKE_NEW || b->state == HANDSHAKE_CLOSED)
+			/* Nothing was ever promised to a device in state 1, nor by us to another's.
+			 */
+			if (b->state == HANDSHAKE_NEW || b->state == HANDSHAKE_ELSEWHERE ||
+			    b->state == HANDSHAKE_CLOSED)
 				continue;
 			backend_detach(b);
 			b->in_order = true;

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #define NEW HANDSHAKE_NEW
+#define ELSEWHERE HANDSHAKE_ELSEWHERE
 #define WAIT HANDSHAKE_WAIT
 #define STARTING HANDSHAKE_STARTING
 #define CONNECTED HANDSHAKE_CONNECTED
@@ -53,6 +54,11 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_FRONT_CLOSED]       = {WAIT, HANDSHAKE_PUBLISH},
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
+		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
+		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
+	},
+	[ELSEWHERE] = {
+		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[WAIT] = {
@@ -139,6 +145,9 @@ enum handshake_event handshake_look(const struct handshake_view *view)
 		return HANDSHAKE_DIR_GONE;
 	if (view->own == XenbusStateInitialising && view->wrote != XenbusStateInitialising)
 		return HANDSHAKE_RECREATED;
+	if (view->wrote == XenbusStateInitialising && view->own > XenbusStateInitialising &&
+	    view->own < XenbusStateClosing)
+		return HANDSHAKE_TAKEN;
 	if (!view->online || (view->own != view->wrote && view->own >= XenbusStateClosing)) {
 		bool alone = view->front == XenbusStateUnknown ||
 			     view->front == XenbusStateClosed ||
@@ -164,10 +173,9 @@ struct handshake_move handshake_next(enum handshake_state state, enum handshake_
 const char *handshake_state_name(enum handshake_state state)
 {
 	static const char *const names[HANDSHAKE_STATES] = {
-		[NEW] = "new",		 [WAIT] = "waiting",
-		[STARTING] = "starting", [CONNECTED] = "connected",
-		[STOPPING] = "stopping", [DROPPED] = "dropped",
-		[CLOSING] = "closing",	 [CLOSED] = "closed",
+		[NEW] = "new",		 [ELSEWHERE] = "elsewhere", [WAIT] = "waiting",
+		[STARTING] = "starting", [CONNECTED] = "connected", [STOPPING] = "stopping",
+		[DROPPED] = "dropped",	 [CLOSING] = "closing",	    [CLOSED] = "closed",
 	};
 
 	return names[state];
@@ -187,6 +195,7 @@ const char *handshake_event_name(enum handshake_event event)
 		[HANDSHAKE_REMOVED] = "device is being removed",
 		[HANDSHAKE_REMOVED_ALONE] = "device is being removed, frontend is gone",
 		[HANDSHAKE_RECREATED] = "device was created anew",
+		[HANDSHAKE_TAKEN] = "claimed by another backend",
 		[HANDSHAKE_DIR_GONE] = "device directory is gone",
 		[HANDSHAKE_SHARE_READY] = "share is ready",
 		[HANDSHAKE_SHARE_ENDED] = "share has ended",

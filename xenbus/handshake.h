@@ -25,6 +25,7 @@ enum xenbus_state {
 /* Where a device is with us. In brackets the state that stands in the store. */
 enum handshake_state {
 	HANDSHAKE_NEW,	     /* [1] seen, not claimed */
+	HANDSHAKE_ELSEWHERE, /* [any] another backend has claimed it */
 	HANDSHAKE_WAIT,	     /* [2] published, the frontend's turn */
 	HANDSHAKE_STARTING,  /* [2] the share's process is mapping the rings */
 	HANDSHAKE_CONNECTED, /* [4] it serves, or is being brought back */
@@ -52,6 +53,8 @@ enum handshake_event {
 	HANDSHAKE_REMOVED_ALONE,
 	/* Our state reads 1 although we wrote another: a new device in the old one's place. */
 	HANDSHAKE_RECREATED,
+	/* It reads what a backend writes who claims a device, and that was not us. */
+	HANDSHAKE_TAKEN,
 	HANDSHAKE_DIR_GONE,
 	/* The share's process. */
 	HANDSHAKE_SHARE_READY,

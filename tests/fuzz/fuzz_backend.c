@@ -65,6 +65,8 @@ enum node {
 	FRONT_REF,
 	FRONT_PORT = FRONT_REF + RINGS_SEEN,
 	GUEST_NAME = FRONT_PORT + RINGS_SEEN,
+	OTHERS_NODES, /* that others write; */
+	OWN_SERVED_BY = OTHERS_NODES,
 	NODES,
 };
 
@@ -130,8 +132,20 @@ static void node_path(enum node node, char path[STORE_PATH_MAX])
 		snprintf(path, STORE_PATH_MAX, FRONT "/ring-ref%d", node - FRONT_REF);
 	else if (node < GUEST_NAME)
 		snprintf(path, STORE_PATH_MAX, FRONT "/event-channel-%d", node - FRONT_PORT);
-	else
+	else if (node == GUEST_NAME)
 		snprintf(path, STORE_PATH_MAX, "/local/domain/7/name");
+	else
+		nodes_path(path, DIR, "served-by");
+}
+
+static bool in_own_dir(enum node node)
+{
+	return node < FRONT_STATE || node == OWN_SERVED_BY;
+}
+
+static bool is_ours_alone(enum node node)
+{
+	return (node >= OWN_VERSIONS && node <= OWN_MAX_ORDER) || node == OWN_SERVED_BY;
 }
 
 /* Asking for anything else is a mistake. */
@@ -166,15 +180,15 @@ static void others_write(const struct interference *i)
 		"",   "4294967295", "4294967296", "99999999999", "-1",	 "+3", " 3",
 		"3 ", "0x3",	    "03",	  "3\n",	 "none", "8",  "9",
 	};
-	enum node node = (enum node)(i->node % NODES);
+	enum node node = (enum node)(i->node % OTHERS_NODES);
 	struct value *value = &w.now.node[node];
 
-	if (node >= OWN_VERSIONS && node <= OWN_MAX_ORDER)
+	if (is_ours_alone(node))
 		return;
 	if (i->node >= 0xf8) {
 		/* The directory is removed, or the frontend's, or the device made anew. */
 		for (node = 0; node < NODES; node++) {
-			if (i->node < 0xfb ? node < FRONT_STATE : node >= FRONT_STATE)
+			if ((i->node < 0xfb) == in_own_dir(node))
 				vanish(&w.now.node[node]);
 		}
 		return;
@@ -195,8 +209,10 @@ static void make_device(void)
 {
 	for (enum node node = 0; node < NODES; node++)
 		set(&w.now.node[node], "9");
-	for (enum node node = OWN_VERSIONS; node <= OWN_MAX_ORDER; node++)
-		vanish(&w.now.node[node]);
+	for (enum node node = 0; node < NODES; node++) {
+		if (is_ours_alone(node))
+			vanish(&w.now.node[node]);
+	}
 	set(&w.now.node[OWN_STATE], "1");
 	set(&w.now.node[OWN_ONLINE], "1");
 	set(&w.now.node[OWN_FRONTEND_ID], "7");
@@ -293,7 +309,7 @@ static int store_table_write(struct store *store, store_txn txn, const char *pat
 	FUZZ_CHECK(txn != 0 && w.in_txn);
 	if (is_lost())
 		return -ENOTCONN;
-	FUZZ_CHECK(node == OWN_STATE || (node >= OWN_VERSIONS && node <= OWN_MAX_ORDER));
+	FUZZ_CHECK(node == OWN_STATE || is_ours_alone(node));
 	FUZZ_CHECK(w.txn.node[OWN_STATE].error == 0);
 	log_debug("%s: %.*s becomes %s", path, w.txn.node[node].size, w.txn.node[node].text, text);
 	if (node == OWN_STATE)
@@ -308,8 +324,10 @@ static int store_table_remove(struct store *store, store_txn txn, const char *pa
 	(void)store;
 	FUZZ_CHECK(strcmp(path, DIR) == 0 && txn != 0);
 	FUZZ_CHECK(is(&w.txn.node[OWN_STATE], "6") && w.share == SHARE_NONE);
-	for (enum node node = 0; node < FRONT_STATE; node++)
-		vanish(&w.txn.node[node]);
+	for (enum node node = 0; node < NODES; node++) {
+		if (in_own_dir(node))
+			vanish(&w.txn.node[node]);
+	}
 	return 0;
 }
 
@@ -340,8 +358,10 @@ static int store_table_end(struct store *store, store_txn txn, int commit)
 		return 0;
 	if (faster)
 		return -EAGAIN;
-	for (enum node node = 0; node < FRONT_STATE; node++)
-		w.now.node[node] = w.txn.node[node];
+	for (enum node node = 0; node < NODES; node++) {
+		if (in_own_dir(node))
+			w.now.node[node] = w.txn.node[node];
+	}
 	return 0;
 }
 

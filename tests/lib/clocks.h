@@ -14,7 +14,7 @@
 /* In seconds. Not to be changed while others ask for the time. */
 extern struct clocks {
 	time_t coarse; /* what CLOCK_REALTIME_COARSE reads; it stands still */
-	time_t ahead;  /* of the real one is CLOCK_MONOTONIC: who waits until then waits so much longer */
+	time_t ahead;  /* CLOCK_MONOTONIC is, of the real one: who waits until then waits longer */
 } clocks;
 
 #endif

@@ -346,6 +346,52 @@ test_session_without_an_arena_is_lost() {
     await_back 56 1
 }
 
+# ---- devices of another backend ----
+
+# In the state that QEMU, or Xen's own daemon, leaves it in.
+claim_for_another() { # STATE
+    sim --path "$share" attach
+    sim xs-write "$(back_dir 1)/versions" 1
+    sim xs-write "$(back_dir 1)/state" "$1"
+}
+
+stays_elsewhere() { # STATE
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
+    verb status >"$work/status"
+    grep -q 'guest=1 dev=0 kind=9pfs state=elsewhere' "$work/status" || fail "$(cat "$work/status")"
+    set_front_state 1 3
+    verb detach >"$work/out" || fail "$(cat "$work/out")"
+    [ ! -s "$work/out" ] || fail "$(cat "$work/out")"
+    ! verb detach 1/0 >"$work/out" || fail "detached what is not ours"
+    grep -qx "guest 1 dev 0: is another backend's" "$work/out" || fail "$(cat "$work/out")"
+    set_front_state 1 5
+    daemon_leave
+    daemon_again
+    daemon_end INT
+    [ "$(back_state 1)" = "$1" ] || fail "its state is $(back_state 1)"
+}
+
+test_device_that_waits_with_another_backend_is_left_alone() {
+    claim_for_another 2
+    daemon_start
+    stays_elsewhere 2
+}
+
+test_device_that_is_connected_to_another_backend_is_left_alone() {
+    claim_for_another 4
+    daemon_start
+    stays_elsewhere 4
+}
+
+test_device_of_another_backend_that_is_made_anew_is_served() {
+    claim_for_another 4
+    daemon_start
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
+    sim destroy >/dev/null
+    visit 1 ls >/dev/null
+    nothing_left 1
+}
+
 # ---- other deaths ----
 
 test_killed_keeper_is_replaced() {

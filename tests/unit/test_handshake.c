@@ -328,6 +328,32 @@ static void state_2_is_never_written_over_itself(void)
 	}
 }
 
+static void what_another_backend_has_claimed_is_left_to_it(void)
+{
+	for (unsigned own = XenbusStateInitWait; own <= XenbusStateConnected; own++) {
+		struct world w = new_world();
+
+		w.view.own = own;
+		look(&w);
+		CU_ASSERT_EQUAL(w.state, HANDSHAKE_ELSEWHERE);
+		w.view.wrote = own; /* as far as we know */
+		for (unsigned state = 0; state <= XenbusStateClosed; state++) {
+			front(&w, state);
+			CU_ASSERT_EQUAL(w.last, HANDSHAKE_STAY);
+		}
+		w.view.own = XenbusStateClosing;
+		w.view.online = false;
+		look(&w);
+		CU_ASSERT_EQUAL(w.last, HANDSHAKE_STAY);
+		w.view.own = XenbusStateInitialising;
+		w.view.online = true;
+		look(&w);
+		CU_ASSERT_EQUAL(w.state, HANDSHAKE_NEW);
+		look(&w);
+		CU_ASSERT_EQUAL(w.last, HANDSHAKE_PUBLISH);
+	}
+}
+
 static void only_a_ready_share_is_announced(void)
 {
 	for (unsigned s = 0; s < HANDSHAKE_STATES; s++) {
@@ -348,6 +374,8 @@ static void everything_has_a_name(void)
 
 static const struct test tests[] = {
 	{"connects_only_after_the_share_is_ready", connects_only_after_the_share_is_ready},
+	{"what_another_backend_has_claimed_is_left_to_it",
+	 what_another_backend_has_claimed_is_left_to_it},
 	{"waits_for_ever_without_a_frontend_driver", waits_for_ever_without_a_frontend_driver},
 	{"closing_stays_5_until_the_frontend_shows_6", closing_stays_5_until_the_frontend_shows_6},
 	{"unloaded_driver_closes_at_once_and_may_come_back",
