@@ -44,8 +44,10 @@ struct hostile {
 	char said[200]; /* what happened, in words */
 };
 
-#define SIM_HOSTILE_TIMEOUT 5000 /* ms, for whatever the backend owes */
-#define SIM_HOSTILE_TAG 0x1234	 /* of raw requests; the client, which is idle, uses low ones */
+#define SIM_HOSTILE_TIMEOUT 60000 /* ms, for whatever the backend owes; */
+#define SIM_HOSTILE_FULL 5000	  /* for it to make room, when it may be that it need not; */
+#define SIM_HOSTILE_QUIET 1000	  /* without a reply: there are no more */
+#define SIM_HOSTILE_TAG 0x1234	  /* of raw requests; the client, which is idle, uses low ones */
 
 extern const struct misbehaviour sim_hostile_rings[], sim_hostile_messages[], sim_hostile_nodes[];
 

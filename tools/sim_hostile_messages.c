@@ -397,7 +397,7 @@ static int duplicate_tags(struct hostile *hostile)
 		sim_hostile_put(hostile, 0, bytes, (size_t)size);
 	if (front_notify(hostile->front, 0) != 0)
 		return -EPROTO;
-	while ((result = sim_hostile_recv(hostile, &reply, 300)) == 0) {
+	while ((result = sim_hostile_recv(hostile, &reply, SIM_HOSTILE_QUIET)) == 0) {
 		replies++;
 		if (reply.tag != SIM_HOSTILE_TAG)
 			return -EPROTO;
@@ -454,7 +454,7 @@ static int flush_everything(struct hostile *hostile)
 	}
 	/* Requests whose flush was flushed may still be answered. */
 	while (result == 0)
-		result = sim_hostile_recv(hostile, &reply, 200);
+		result = sim_hostile_recv(hostile, &reply, SIM_HOSTILE_QUIET);
 	if (result == -ETIMEDOUT && again == FLUSHES)
 		result = 0;
 	return sim_hostile_say(hostile, result, "%d of %d last flushes answered", again, FLUSHES);
@@ -700,7 +700,7 @@ static int version_storm(struct hostile *hostile)
 	}
 	/* The requests of the last round may be answered even now. */
 	while (result == 0)
-		result = sim_hostile_recv(hostile, &reply, 200);
+		result = sim_hostile_recv(hostile, &reply, SIM_HOSTILE_QUIET);
 	return result != -ETIMEDOUT ? result : mount_again(hostile);
 }
 

@@ -52,7 +52,7 @@ void sim_hostile_put(struct hostile *hostile, unsigned index, const void *bytes,
 
 int sim_hostile_send(struct hostile *hostile, unsigned ring, const void *bytes, size_t size)
 {
-	int64_t deadline = nodes_now() + SIM_HOSTILE_TIMEOUT;
+	int64_t deadline = nodes_now() + SIM_HOSTILE_FULL;
 	int result;
 
 	while ((result = front_send(hostile->front, ring, bytes, size)) == -EAGAIN) {
@@ -160,11 +160,11 @@ static int judge(struct hostile *hostile, int result)
 	}
 }
 
-/* Everything that the backend held of the guest is free, very soon. */
+/* Everything that the backend held of the guest is free, soon. */
 static int check_usage(struct hostile *hostile)
 {
 	const struct sim_guest_options *options = &hostile->guest->options;
-	int64_t deadline = nodes_now() + 1000;
+	int64_t deadline = nodes_now() + SIM_HOSTILE_TIMEOUT;
 	struct sim_usage usage;
 
 	do {

@@ -245,7 +245,7 @@ static void a_symlink_swapped_in_is_not_followed(void)
 	close(host_dir(w.host, "a"));
 	OK(symlinkat("../outside", w.host, "b"));
 	villain_start(&v);
-	while (go_on(&end)) {
+	while (go_on(&end) || links == 0 || dirs == 0) {
 		struct fs_node node, in;
 		struct fs_attr attr;
 
@@ -260,7 +260,6 @@ static void a_symlink_swapped_in_is_not_followed(void)
 	}
 	villain_stop(&v);
 	CU_ASSERT_EQUAL(bad, 0);
-	CU_ASSERT(links > 0 && dirs > 0);
 }
 
 static void a_new_object_is_never_made_through_a_symlink(void)
@@ -442,7 +441,7 @@ static void dotdot_never_leads_out_of_a_moving_directory(void)
 	close(host_dir(w.host, "d"));
 	d = find(&w, w.root, "d");
 	villain_start(&v);
-	while (go_on(&end)) {
+	while (go_on(&end) || found == 0) {
 		struct fs_node up;
 		struct fs_attr attr;
 		int ret = fs_walk(w.fs, d, "..", &up, &attr);
@@ -454,7 +453,6 @@ static void dotdot_never_leads_out_of_a_moving_directory(void)
 	}
 	villain_stop(&v);
 	CU_ASSERT_EQUAL(bad, 0);
-	CU_ASSERT(found > 0);
 	fs_forget(w.fs, d);
 }
 
@@ -601,9 +599,9 @@ static void a_fifo_swapped_in_is_not_opened(void)
 
 	host_file(w.host, "a", "");
 	OK(mkfifoat(w.host, "b", 0666));
-	alarm(20);
+	alarm(300);
 	villain_start(&v);
-	while (go_on(&end)) {
+	while (go_on(&end) || opened == 0 || refused == 0) {
 		struct fs_node node;
 		struct fs_file file;
 		struct fs_attr attr;
@@ -620,7 +618,6 @@ static void a_fifo_swapped_in_is_not_opened(void)
 	villain_stop(&v);
 	alarm(0);
 	CU_ASSERT_EQUAL(bad, 0);
-	CU_ASSERT(opened > 0 && refused > 0);
 }
 
 /* ---- mounts ---- */
@@ -936,7 +933,7 @@ static void nobody_waits_for_a_lease(void)
 	signal(SIGIO, SIG_IGN);
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
 		node = find(&w, w.root, "file");
-		alarm(20);
+		alarm(300);
 		FAILS(EAGAIN, open_error(&w, node, O_RDWR));
 		FAILS(EAGAIN, fs_setattr(w.fs, node, FS_NO_FILE, &size));
 		alarm(0);

@@ -636,7 +636,7 @@ static bool works(const struct attempt *attempt, unsigned walls)
 		export = sandbox_mount(scene.host_export, attempt->readonly, false);
 	pid = fork();
 	if (pid == 0) {
-		alarm(10);
+		alarm(120);
 		scene.export = sandbox.export = export >= 0 ? export : scene.host_export;
 		stay_private();
 		confine(&sandbox);

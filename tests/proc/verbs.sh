@@ -43,7 +43,11 @@ test_status_counts_keepers_that_were_replaced() {
     daemon_start
     sim --path "$share" attach --wait
     hold guest.out
+    # Seen by the daemon as one death, not one after the other.
+    kill -STOP "$daemon_pid"
     kill -KILL "-$(keepers)"
+    await "they are dead" no_shares
+    kill -CONT "$daemon_pid"
     await_log 'served by keeper'
     verb status | grep -q " restarts=1$" || fail "$(verb status)"
 }

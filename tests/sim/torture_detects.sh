@@ -5,12 +5,13 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/torture.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/torture.sh"
 
-# start KINDS: one worker with few kinds of tasks, in $dir.
+# start KIND [NAME]: one worker with a task of that kind, in $dir, which has made its directory, or that
+# in it.
 start() {
     daemon_start
     torture guest-1 --path "$share" -- --workers 1 --kinds "$1"
     dir=$share/torture-1.0
-    sleep 0.3
+    await "the guest has made $1-0/${2:-}" [ -e "$dir/$1-0/${2:-}" ]
 }
 
 # finds PATTERN: the guest ends by itself, unhappy, with such a line.
@@ -62,7 +63,7 @@ test_file_that_grows_is_found() {
 }
 
 test_file_that_goes_is_found() {
-    start data
+    start data file-0
     rm "$dir/data-0/file-0"
     finds 'data-0, .*: file-0: (links: expected 1, found 0|open.*: expected success, found No such)'
 }
@@ -92,7 +93,7 @@ test_entry_of_a_large_directory_is_found() {
 }
 
 test_lock_of_the_host_is_found() {
-    start locks
+    start locks locked
     command -v python3 >/dev/null || skip "there is no python3"
     python3 - "$dir/locks-0/locked" "${torture_pid[guest-1]}" <<'PYTHON' || true
 import fcntl, os, sys, time
@@ -106,7 +107,7 @@ PYTHON
 }
 
 test_attribute_that_changes_is_found() {
-    start xattrs
+    start xattrs file
     command -v setfattr >/dev/null || skip "there is no setfattr"
     setfattr -n user.test -v host "$dir/xattrs-0/file" || skip "no extended attributes"
     interfere setfattr -n user.torture.3 -v host "$dir/xattrs-0/file"
