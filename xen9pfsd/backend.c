@@ -144,9 +144,10 @@ static void adopt(struct backend *b, int64_t now_ms)
 		/* There was a session: whatever stands there now was not written by us. */
 		if (!keep)
 			b->wrote = XenbusStateConnected;
-	} else if (keep && !backend_is_ours(b)) {
-		set_state(b, HANDSHAKE_NEW);
-		b->wrote = XenbusStateInitialising;
+	} else if (own > XenbusStateInitialising && !b->detached && !backend_is_ours(b)) {
+		set_state(b, HANDSHAKE_ELSEWHERE);
+		say(b, LOG_LEVEL_INFO, "%s (%s)", handshake_state_name(b->state),
+		    handshake_event_name(HANDSHAKE_TAKEN));
 	} else if (announced) {
 		say(b, LOG_LEVEL_WARNING,
 		    "was connected before this daemon started; its session is lost");

@@ -88,7 +88,8 @@ static struct {
 	struct store store;
 	struct tree now, txn;
 	bool in_txn, conflicts;
-	bool watched; /* the frontend's state */
+	bool watched;	/* the frontend's state */
+	bool elsewhere; /* another backend has claimed the device */
 	bool watches_fail;
 	unsigned accesses;
 	bool loses; /* the connection, after so many of them: */
@@ -167,6 +168,12 @@ static void set(struct value *value, const char *text)
 	memcpy(value->text, text, value->size);
 }
 
+static bool is(const struct value *value, const char *text)
+{
+	return value->error == 0 && value->size == strlen(text) &&
+	       memcmp(value->text, text, value->size) == 0;
+}
+
 static void vanish(struct value *value)
 {
 	*value = (struct value){.error = -ENOENT};
@@ -191,6 +198,17 @@ static void others_write(const struct interference *i)
 			if ((i->node < 0xfb) == in_own_dir(node))
 				vanish(&w.now.node[node]);
 		}
+		w.elsewhere &= i->node >= 0xfb;
+		return;
+	}
+	/* Another backend claims the device, as QEMU does. */
+	if (node == OWN_STATE && i->value >= 0xe0 && i->value < 0xf0) {
+		if (is(value, "1")) {
+			set(&w.now.node[OWN_VERSIONS], "1");
+			set(value, i->value % 2 == 0 ? "2" : "4");
+			w.elsewhere = true;
+			w.conflicts |= w.in_txn;
+		}
 		return;
 	}
 	if (i->value >= 0xf8)
@@ -203,10 +221,13 @@ static void others_write(const struct interference *i)
 	if (node == OWN_STATE && value->error == 0 && value->size == 1 &&
 	    memchr("0234", value->text[0], 4) != NULL)
 		set(value, "5");
+	if (node == OWN_STATE && is(value, "1"))
+		w.elsewhere = false;
 }
 
 static void make_device(void)
 {
+	w.elsewhere = false;
 	for (enum node node = 0; node < NODES; node++)
 		set(&w.now.node[node], "9");
 	for (enum node node = 0; node < NODES; node++) {
@@ -268,12 +289,6 @@ static ssize_t store_table_read(struct store *store, store_txn txn, const char *
 	memcpy(buf, value.text, value.size);
 	buf[value.size] = '\0';
 	return value.size;
-}
-
-static bool is(const struct value *value, const char *text)
-{
-	return value->error == 0 && value->size == strlen(text) &&
-	       memcmp(value->text, text, value->size) == 0;
 }
 
 /* What may follow on what. */
@@ -358,6 +373,7 @@ static int store_table_end(struct store *store, store_txn txn, int commit)
 		return 0;
 	if (faster)
 		return -EAGAIN;
+	FUZZ_CHECK(!w.elsewhere);
 	for (enum node node = 0; node < NODES; node++) {
 		if (in_own_dir(node))
 			w.now.node[node] = w.txn.node[node];
