@@ -110,18 +110,19 @@ static void adopt(struct backend *b, int64_t now_ms)
 		[XenbusStateClosing] = HANDSHAKE_CLOSING,
 		[XenbusStateClosed] = HANDSHAKE_CLOSED,
 	};
-	char dir[STORE_PATH_MAX], versions[16];
+	char dir[STORE_PATH_MAX];
 	enum xenbus_state own;
 	enum process_news news;
-	bool announced, keep;
+	bool announced, keep, elsewhere;
 
 	backend_dir(b, dir);
 	own = nodes_state(b->env->store, dir);
-	b->detached = own > XenbusStateInitialising &&
+	elsewhere = backend_is_elsewhere(b, own);
+	b->detached = own > XenbusStateInitialising && !elsewhere &&
 		      state_dir_is_detached(b->env->dir, b->process.name);
-	/* A toolstack writes 5 or 6 when it takes a device away, be it that nobody served it. */
-	if (own >= XenbusStateClosing && !b->detached &&
-	    nodes_read(b->env->store, dir, "versions", versions, sizeof(versions)) == -ENOENT)
+	if (own == XenbusStateInitialising)
+		state_dir_set_detached(b->env->dir, b->process.name, false);
+	if (!b->detached && !backend_is_claimed(b, own))
 		own = XenbusStateInitialising;
 	set_state(b, states[own]);
 	b->wrote = b->state == HANDSHAKE_NEW ? XenbusStateInitialising : own;
@@ -144,7 +145,7 @@ static void adopt(struct backend *b, int64_t now_ms)
 		/* There was a session: whatever stands there now was not written by us. */
 		if (!keep)
 			b->wrote = XenbusStateConnected;
-	} else if (own > XenbusStateInitialising && !b->detached && !backend_is_ours(b)) {
+	} else if (elsewhere) {
 		set_state(b, HANDSHAKE_ELSEWHERE);
 		say(b, LOG_LEVEL_INFO, "%s (%s)", handshake_state_name(b->state),
 		    handshake_event_name(HANDSHAKE_TAKEN));
@@ -262,6 +263,7 @@ static int look(struct backend *b, struct handshake_view *view)
 			 nodes_read(store, dir, "state", text, sizeof(text)) == -ENOENT;
 	if (view->front == XenbusStateInitialised || view->front == XenbusStateConnected)
 		view->replaced = front_replaced(b);
+	view->taken = backend_is_elsewhere(b, view->own);
 	/* Of a store that is lost, the last word tells it of all: nothing is read after this. */
 	err = nodes_read_number(store, dir, "online", &online);
 	if (err == -ENOTCONN)
@@ -361,8 +363,11 @@ static bool step(struct backend *b, enum handshake_event event, const struct han
 		    handshake_state_name(move.next), handshake_event_name(event));
 	if (changed)
 		set_state(b, move.next);
-	if (b->state == HANDSHAKE_ELSEWHERE)
-		b->wrote = view->own;
+	if (b->state == HANDSHAKE_ELSEWHERE) {
+		b->deadline_ms = 0;
+		b->detached = false;
+		state_dir_set_detached(b->env->dir, b->process.name, false);
+	}
 	if (b->state == HANDSHAKE_NEW) {
 		b->wrote = XenbusStateInitialising;
 		b->removed = b->detached = false;

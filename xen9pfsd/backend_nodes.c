@@ -80,6 +80,8 @@ int backend_read_front(struct backend *b, struct control_start *start, bool quie
 
 /* ---- writing ---- */
 
+#define NODE_TEXT_MAX 16 /* bytes with NUL of what a backend writes; more is not ours */
+
 struct change {
 	const char *dir;
 	enum xenbus_state seen; /* our state as it was when this was decided */
@@ -101,11 +103,54 @@ static int check_seen(struct store *store, store_txn txn, const struct change *c
 	return strcmp(state, seen) == 0 ? 0 : -EBUSY;
 }
 
+static int read_node(struct store *store, store_txn txn, const char *dir, const char *key,
+		     char text[NODE_TEXT_MAX])
+{
+	char path[STORE_PATH_MAX];
+	ssize_t got;
+
+	nodes_path(path, dir, key);
+	got = store_read(store, txn, path, text, NODE_TEXT_MAX);
+	return got < 0 ? (int)got : 0;
+}
+
+/* A toolstack writes 5 or 6 when it takes a device away, be it that nobody served it. */
+static bool is_claimed(struct store *store, store_txn txn, const char *dir, enum xenbus_state own)
+{
+	char text[NODE_TEXT_MAX];
+
+	return own < XenbusStateClosing ? own > XenbusStateInitialising
+					: read_node(store, txn, dir, "versions", text) != -ENOENT;
+}
+
+/* Is the value another one than that, or missing? No, when the store does not tell. */
+static bool is_another(struct store *store, store_txn txn, const char *dir, const char *key,
+		       const char *value)
+{
+	char text[NODE_TEXT_MAX];
+	int err = read_node(store, txn, dir, key, text);
+
+	return err == 0 ? strcmp(text, value) != 0 : err == -ENOENT || err == -EMSGSIZE;
+}
+
+/* Xen's own daemon takes over whatever it finds, and has other limits than ours. */
+static bool is_elsewhere(struct store *store, store_txn txn, const char *dir, enum xenbus_state own)
+{
+	char rings[NODE_TEXT_MAX];
+
+	snprintf(rings, sizeof(rings), "%d", CONTROL_RINGS_MAX);
+	return is_claimed(store, txn, dir, own) &&
+	       (is_another(store, txn, dir, "served-by", "xen9pfsd") ||
+		is_another(store, txn, dir, "max-rings", rings));
+}
+
 static int change_state(struct store *store, store_txn txn, void *arg)
 {
 	const struct change *change = arg;
 	int err = check_seen(store, txn, change);
 
+	if (err == 0 && is_elsewhere(store, txn, change->dir, change->seen))
+		err = -EBUSY;
 	return err < 0 ? err : nodes_write(store, txn, change->dir, "state", "%d", change->state);
 }
 
@@ -245,14 +290,20 @@ int backend_publish(struct backend *b, enum xenbus_state seen)
 	return 0;
 }
 
-bool backend_is_ours(const struct backend *b)
+bool backend_is_claimed(const struct backend *b, enum xenbus_state own)
 {
-	char dir[STORE_PATH_MAX], who[16];
-	int err;
+	char dir[STORE_PATH_MAX];
 
 	backend_dir(b, dir);
-	err = nodes_read(b->env->store, dir, "served-by", who, sizeof(who));
-	return err == 0 ? strcmp(who, "xen9pfsd") == 0 : err == -ENOTCONN;
+	return is_claimed(b->env->store, 0, dir, own);
+}
+
+bool backend_is_elsewhere(const struct backend *b, enum xenbus_state own)
+{
+	char dir[STORE_PATH_MAX];
+
+	backend_dir(b, dir);
+	return is_elsewhere(b->env->store, 0, dir, own);
 }
 
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state)

@@ -33,9 +33,10 @@ int backend_read_limits(struct backend *b);
  * limits, who serves it, and state 2 over `seen`. */
 int backend_publish(struct backend *b, enum xenbus_state seen);
 
-/* Does what stands there tell that backend_publish() has claimed it? True also when the store does
- * not tell. */
-bool backend_is_ours(const struct backend *b);
+/* With our state at `own`: has a backend claimed the device, and was that another one? No, when the
+ * store does not tell any more. */
+bool backend_is_claimed(const struct backend *b, enum xenbus_state own);
+bool backend_is_elsewhere(const struct backend *b, enum xenbus_state own);
 
 /* A state that the toolstack has set further already stays. */
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state);

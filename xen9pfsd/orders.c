@@ -75,14 +75,9 @@ static bool detach_named(struct orders *o, const char *word)
 	TAILQ_FOREACH (b, o->backends, link) {
 		if (b->domid != domid || b->devid != devid)
 			continue;
-		found = true;
-		if (b->state == HANDSHAKE_ELSEWHERE) {
-			tell(o, b, "is another backend's");
-			o->failed++;
-			continue;
-		}
-		backend_detach(b);
-		b->in_order = true;
+		if (b->state != HANDSHAKE_ELSEWHERE)
+			backend_detach(b);
+		b->in_order = found = true;
 	}
 	return found;
 }
@@ -121,14 +116,18 @@ static void work_detach(struct orders *o, int64_t now_ms)
 
 	TAILQ_FOREACH (b, o->backends, link) {
 		bool closed = b->state == HANDSHAKE_CLOSED && backend_settled(b);
+		bool elsewhere = b->state == HANDSHAKE_ELSEWHERE;
 
 		if (!b->in_order)
 			continue;
-		if (!closed && !late) {
+		if (!closed && !elsewhere && !late) {
 			more = true;
 			continue;
 		}
-		tell(o, b, closed ? "closed" : "does not close");
+		tell(o, b,
+		     closed	 ? "closed"
+		     : elsewhere ? "is another backend's"
+				 : "does not close");
 		o->failed += closed ? 0 : 1;
 		b->in_order = false;
 	}

@@ -223,7 +223,8 @@ static void found_share(void *arg, const char *kind, uint32_t domid, uint32_t de
 	if (find(s, kind, domid, devid) != NULL)
 		return;
 	b = create(s, kind, domid, devid);
-	if (b != NULL && !(is_9pfs ? config->kind_9pfs : config->kind_xen_9pfs))
+	if (b != NULL && b->state != HANDSHAKE_ELSEWHERE &&
+	    !(is_9pfs ? config->kind_9pfs : config->kind_xen_9pfs))
 		backend_detach(b);
 }
 

@@ -41,6 +41,7 @@
 	[HANDSHAKE_REMOVED]            = {STOPPING, HANDSHAKE_STOP},                               \
 	[HANDSHAKE_REMOVED_ALONE]      = {STOPPING, HANDSHAKE_STOP},                               \
 	[HANDSHAKE_RECREATED]          = {STOPPING, HANDSHAKE_STOP},                               \
+	[HANDSHAKE_TAKEN]              = {STOPPING, HANDSHAKE_STOP},                               \
 	[HANDSHAKE_DIR_GONE]           = {STOPPING, HANDSHAKE_STOP},
 
 /* A cell that is not listed has action 0: HANDSHAKE_STAY. */
@@ -57,7 +58,17 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
+	/* Until it is not taken any more. */
 	[ELSEWHERE] = {
+		[HANDSHAKE_FRONT_INITIALISING] = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_INITWAIT]     = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_INITIALISED]  = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_CONNECTED]    = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_CLOSING]      = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_CLOSED]       = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_FRONT_GONE]         = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_REMOVED]            = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_REMOVED_ALONE]      = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
@@ -70,6 +81,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[STARTING] = {
@@ -96,6 +108,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_REMOVED]            = {CLOSING, HANDSHAKE_CLOSE},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[CLOSING] = {
@@ -105,6 +118,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_TIMEOUT]            = {CLOSED, HANDSHAKE_FINISH},
 		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 	[CLOSED] = {
@@ -113,6 +127,7 @@ static const struct handshake_move table[HANDSHAKE_STATES][HANDSHAKE_EVENTS] = {
 		[HANDSHAKE_REMOVED]            = {CLOSED, HANDSHAKE_CLEAR},
 		[HANDSHAKE_REMOVED_ALONE]      = {CLOSED, HANDSHAKE_CLEAR},
 		[HANDSHAKE_RECREATED]          = {NEW, HANDSHAKE_MOVE},
+		[HANDSHAKE_TAKEN]              = {ELSEWHERE, HANDSHAKE_MOVE},
 		[HANDSHAKE_DIR_GONE]           = {NEW, HANDSHAKE_FORGET},
 	},
 };
@@ -145,8 +160,7 @@ enum handshake_event handshake_look(const struct handshake_view *view)
 		return HANDSHAKE_DIR_GONE;
 	if (view->own == XenbusStateInitialising && view->wrote != XenbusStateInitialising)
 		return HANDSHAKE_RECREATED;
-	if (view->wrote == XenbusStateInitialising && view->own > XenbusStateInitialising &&
-	    view->own < XenbusStateClosing)
+	if (view->taken)
 		return HANDSHAKE_TAKEN;
 	if (!view->online || (view->own != view->wrote && view->own >= XenbusStateClosing)) {
 		bool alone = view->front == XenbusStateUnknown ||

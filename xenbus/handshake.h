@@ -53,8 +53,7 @@ enum handshake_event {
 	HANDSHAKE_REMOVED_ALONE,
 	/* Our state reads 1 although we wrote another: a new device in the old one's place. */
 	HANDSHAKE_RECREATED,
-	/* It reads what a backend writes who claims a device, and that was not us. */
-	HANDSHAKE_TAKEN,
+	HANDSHAKE_TAKEN, /* another backend has claimed it */
 	HANDSHAKE_DIR_GONE,
 	/* The share's process. */
 	HANDSHAKE_SHARE_READY,
@@ -90,6 +89,7 @@ struct handshake_view {
 	enum xenbus_state wrote; /* what we wrote there last; Initialising when nothing */
 	enum xenbus_state front;
 	bool replaced; /* the frontend's keys differ from those in use */
+	bool taken;    /* another backend has claimed it */
 };
 
 enum handshake_event handshake_look(const struct handshake_view *view);

@@ -179,6 +179,16 @@ static void vanish(struct value *value)
 	*value = (struct value){.error = -ENOENT};
 }
 
+/* A toolstack that makes a device anew leaves nothing there of what a backend wrote. */
+static void claim_nothing(void)
+{
+	for (enum node node = 0; node < NODES; node++) {
+		if (is_ours_alone(node))
+			vanish(&w.now.node[node]);
+	}
+	w.elsewhere = false;
+}
+
 /* What anybody but the backend does: whole changes of a device, and values of any sort. */
 static void others_write(const struct interference *i)
 {
@@ -217,23 +227,22 @@ static void others_write(const struct interference *i)
 		*value = (struct value){.size = 3, .text = "3"};
 	else
 		set(value, values[i->value % countof(values)]);
-	/* A toolstack writes 1, 5 and 6, however confused. */
-	if (node == OWN_STATE && value->error == 0 && value->size == 1 &&
-	    memchr("0234", value->text[0], 4) != NULL)
+	/* A toolstack writes 1, 5 and 6, however confused; over another backend's state no
+	 * nonsense. */
+	if (node == OWN_STATE && value->error == 0 &&
+	    (w.elsewhere ? !is(value, "1") && !is(value, "6")
+			 : is(value, "03") || is(value, "0") || is(value, "2") || is(value, "3") ||
+				   is(value, "4")))
 		set(value, "5");
 	if (node == OWN_STATE && is(value, "1"))
-		w.elsewhere = false;
+		claim_nothing();
 }
 
 static void make_device(void)
 {
-	w.elsewhere = false;
 	for (enum node node = 0; node < NODES; node++)
 		set(&w.now.node[node], "9");
-	for (enum node node = 0; node < NODES; node++) {
-		if (is_ours_alone(node))
-			vanish(&w.now.node[node]);
-	}
+	claim_nothing();
 	set(&w.now.node[OWN_STATE], "1");
 	set(&w.now.node[OWN_ONLINE], "1");
 	set(&w.now.node[OWN_FRONTEND_ID], "7");
@@ -790,8 +799,8 @@ static void take_away(void)
 		set(&w.now.node[OWN_STATE], "5");
 	come_to_rest();
 	FUZZ_CHECK(w.share == SHARE_NONE);
-	/* Closed is closed, whatever is written over it. */
-	FUZZ_CHECK(w.backend->over || w.backend->state == HANDSHAKE_CLOSED ||
+	/* Closed is closed, whatever is written over it. What is another backend's, he closes. */
+	FUZZ_CHECK(w.backend->over || w.backend->state == HANDSHAKE_CLOSED || w.elsewhere ||
 		   w.now.node[OWN_STATE].error < 0);
 	for (enum node node = 0; node < NODES; node++)
 		vanish(&w.now.node[node]);

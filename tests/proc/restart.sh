@@ -367,6 +367,7 @@ stays_elsewhere() { # STATE
     set_front_state 1 5
     daemon_leave
     daemon_again
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
     daemon_end INT
     [ "$(back_state 1)" = "$1" ] || fail "its state is $(back_state 1)"
 }
@@ -383,11 +384,49 @@ test_device_that_is_connected_to_another_backend_is_left_alone() {
     stays_elsewhere 4
 }
 
+test_device_that_another_backend_closes_is_left_alone() {
+    claim_for_another 5
+    daemon_start
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
+    daemon_stop
+    [ "$(back_state 1)" = 5 ] || fail "its state is $(back_state 1)"
+}
+
+# Xen's own daemon takes what it finds, whoever waits there.
+test_waiting_device_that_another_backend_takes_over_is_left_to_it() {
+    daemon_start
+    sim --path "$share" attach --wait
+    sim xs-write "$(back_dir 1)/max-rings" 4
+    set_front_state 1 3
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
+    daemon_leave
+    daemon_again
+    await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
+    [ "$(back_state 1)" = 2 ] || fail "its state is $(back_state 1)"
+}
+
+test_detaching_is_forgotten_when_the_device_is_made_anew_meanwhile() {
+    daemon_start
+    sim --path "$share" attach --wait
+    verb detach 1/0 >/dev/null
+    daemon_leave
+    sim destroy >/dev/null
+    sim --path "$share" attach
+    daemon_again
+    connect
+    daemon_leave
+    daemon_again
+    state_never_left_4
+    leaves_nothing
+}
+
 test_device_of_another_backend_that_is_made_anew_is_served() {
     claim_for_another 4
     daemon_start
     await_log 'guest 1 dev 0: elsewhere (claimed by another backend)'
-    sim destroy >/dev/null
+    # In one transaction: the directory is never seen to be gone.
+    sim --path "$share" attach
+    await_back 2 1
     visit 1 ls >/dev/null
     nothing_left 1
 }
