@@ -251,17 +251,6 @@ static struct fuzz_expected *expected(struct fuzz_world *w, uint16_t tag)
 	return &w->expected[i];
 }
 
-/* No reply to what it was about may follow an Rflush, unless that cannot be flushed. */
-static void flushed(struct fuzz_world *w, const struct fuzz_expected *flush)
-{
-	struct fuzz_expected *old = expected(w, flush->oldtag);
-
-	if (old->reply == FUZZ_NOTHING || old->seq >= flush->seq)
-		return;
-	old->reply =
-		old->type == P9_Tflush || old->type == P9_Tversion ? FUZZ_PERHAPS : FUZZ_NOTHING;
-}
-
 /* What was asked before a Tversion may have been answered before it, in another lane. */
 static void reset(struct fuzz_world *w, const struct fuzz_expected *version)
 {
@@ -273,13 +262,27 @@ static void reset(struct fuzz_world *w, const struct fuzz_expected *version)
 	}
 }
 
+/* No reply to what it was about may follow an Rflush, unless that cannot be flushed. */
+static void flushed(struct fuzz_world *w, const struct fuzz_expected *flush)
+{
+	struct fuzz_expected *old = expected(w, flush->oldtag);
+
+	if (old->reply == FUZZ_NOTHING || old->seq >= flush->seq)
+		return;
+	if (old->type == P9_Tversion)
+		reset(w, old);
+	old->reply =
+		old->type == P9_Tflush || old->type == P9_Tversion ? FUZZ_PERHAPS : FUZZ_NOTHING;
+}
+
 static void give_up(struct fuzz_world *w, const struct fuzz_expected *e)
 {
 	struct fuzz_expected *old = expected(w, e->oldtag);
 
-	if (e->reply == FUZZ_REPLY && e->type == P9_Tversion)
+	if (e->reply != FUZZ_NOTHING && e->type == P9_Tversion)
 		reset(w, e);
-	if (e->reply == FUZZ_REPLY && e->type == P9_Tflush && old->reply == FUZZ_REPLY)
+	if (e->reply == FUZZ_REPLY && e->type == P9_Tflush && old->reply == FUZZ_REPLY &&
+	    old->seq < e->seq)
 		old->reply = FUZZ_PERHAPS;
 }
 
