@@ -14,8 +14,8 @@
  * killer ends supervisor, keeper, worker, or keeper and worker at once; CRASHES times in all.
  *
  * Each transaction of the store, and what is done in one go, is a step. New rings have other
- * numbers than those before. Left out: a toolstack that lies, several devices, the administrator's
- * verbs, planned restarts, time.
+ * numbers than those before. Left out: a toolstack that lies, several devices, another backend (the
+ * fuzzer has one), the administrator's verbs, planned restarts, time.
  *
  * What is checked. Two workers never serve at once. Who writes 2, 5 or 6 has no rings mapped, and
  * writes over nothing but what it has seen, never into a directory that is gone. A session is
