@@ -7,6 +7,7 @@ What is compared was measured within seconds of each other, and compared round b
 the median of the rounds, a ratio the median of the rounds' ratios."""
 
 import argparse
+import glob
 import json
 import os
 import platform
@@ -82,6 +83,16 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+def family(pid):
+    """A process and all that descend from it."""
+    pids = [pid]
+    for pid in pids:
+        for children in glob.glob(f"/proc/{pid}/task/*/children"):
+            with open(children, encoding="utf-8") as text:
+                pids += [int(child) for child in text.read().split()]
+    return pids
+
+
 class Run:
     """One run: its servers, and the samples they gave."""
 
@@ -146,7 +157,8 @@ class Run:
     def calls_of(self, server, arguments):
         """(system calls of a server, samples) while a verb runs, from its connecting to its end."""
         file = os.path.join(self.work, "strace")
-        strace = subprocess.Popen(["strace", "-f", "-c", "-q", "-o", file, "-p", str(server.pid)],
+        strace = subprocess.Popen(["strace", "-f", "-c", "-q", "-o", file] +
+                                  [f"--attach={pid}" for pid in family(server.pid)],
                                   stderr=subprocess.DEVNULL)
         time.sleep(0.3)
         before = len(self.samples)

@@ -118,7 +118,7 @@ def round_trips(samples):
     ratios = []
     for s in samples.of(target=RINGS, row="read4k", depth=1):
         bare = samples.median("reading_p50_us", row="wake", round=s["round"])
-        if bare:
+        if bare and "p50_us" in s:
             ratios.append(s["p50_us"] / bare)
     return ratios
 

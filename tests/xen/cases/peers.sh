@@ -7,7 +7,7 @@
 # comparable, and no figure is one of a real machine.
 # shellcheck source=../dom0/lib.sh
 . /payload/lib.sh
-ms=150                                  # of each measurement
+ms=190                                  # of each measurement
 cat > /tmp/main <<'MAIN'
 . /lab/lib.sh
 load 9p
