@@ -133,7 +133,8 @@ static bool is_another(struct store *store, store_txn txn, const char *dir, cons
 	return err == 0 ? strcmp(text, value) != 0 : err == -ENOENT || err == -EMSGSIZE;
 }
 
-/* Xen's own daemon takes over whatever it finds, and has other limits than ours. */
+/* Ours say so. But Xen's own daemon takes over whatever it finds, and what it writes there are its
+ * own limits, which differ. QEMU's are the same, and QEMU leaves alone what has been claimed. */
 static bool is_elsewhere(struct store *store, store_txn txn, const char *dir, enum xenbus_state own)
 {
 	char rings[NODE_TEXT_MAX];
