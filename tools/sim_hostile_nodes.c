@@ -188,7 +188,7 @@ static int front_unreadable(struct hostile *hostile)
 {
 	static const char *const keys[] = {"", "/state", "/version", "/num-rings", "/tag"};
 	const struct front *front = hostile->front;
-	uint32_t domid = hostile->guest->options.device.domid;
+	uint32_t domid = store_domid(front->store); /* on real Xen no option tells */
 	char path[STORE_PATH_MAX];
 	int result = 0;
 

@@ -113,11 +113,11 @@ static void adopt(struct backend *b, int64_t now_ms)
 	char dir[STORE_PATH_MAX];
 	enum xenbus_state own;
 	enum process_news news;
-	bool announced, keep, elsewhere;
+	bool announced, keep, elsewhere = backend_bears_no_mark(b);
 
 	backend_dir(b, dir);
 	own = nodes_state(b->env->store, dir);
-	elsewhere = backend_is_elsewhere(b, own);
+	elsewhere = elsewhere && backend_is_claimed(b, own);
 	b->detached = own > XenbusStateInitialising && !elsewhere &&
 		      state_dir_is_detached(b->env->dir, b->process.name);
 	if (own == XenbusStateInitialising)
@@ -251,6 +251,7 @@ static int look(struct backend *b, struct handshake_view *view)
 	struct store *store = b->env->store;
 	char dir[STORE_PATH_MAX], text[8];
 	uint32_t online = 0;
+	bool unmarked = backend_bears_no_mark(b);
 	int err;
 
 	backend_dir(b, dir);
@@ -263,7 +264,7 @@ static int look(struct backend *b, struct handshake_view *view)
 			 nodes_read(store, dir, "state", text, sizeof(text)) == -ENOENT;
 	if (view->front == XenbusStateInitialised || view->front == XenbusStateConnected)
 		view->replaced = front_replaced(b);
-	view->taken = backend_is_elsewhere(b, view->own);
+	view->taken = unmarked && backend_is_claimed(b, view->own);
 	/* Of a store that is lost, the last word tells it of all: nothing is read after this. */
 	err = nodes_read_number(store, dir, "online", &online);
 	if (err == -ENOTCONN)

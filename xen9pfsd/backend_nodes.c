@@ -135,14 +135,13 @@ static bool is_another(struct store *store, store_txn txn, const char *dir, cons
 
 /* Ours say so. But Xen's own daemon takes over whatever it finds, and what it writes there are its
  * own limits, which differ. QEMU's are the same, and QEMU leaves alone what has been claimed. */
-static bool is_elsewhere(struct store *store, store_txn txn, const char *dir, enum xenbus_state own)
+static bool bears_no_mark(struct store *store, store_txn txn, const char *dir)
 {
 	char rings[NODE_TEXT_MAX];
 
 	snprintf(rings, sizeof(rings), "%d", CONTROL_RINGS_MAX);
-	return is_claimed(store, txn, dir, own) &&
-	       (is_another(store, txn, dir, "served-by", "xen9pfsd") ||
-		is_another(store, txn, dir, "max-rings", rings));
+	return is_another(store, txn, dir, "served-by", "xen9pfsd") ||
+	       is_another(store, txn, dir, "max-rings", rings);
 }
 
 static int change_state(struct store *store, store_txn txn, void *arg)
@@ -150,7 +149,8 @@ static int change_state(struct store *store, store_txn txn, void *arg)
 	const struct change *change = arg;
 	int err = check_seen(store, txn, change);
 
-	if (err == 0 && is_elsewhere(store, txn, change->dir, change->seen))
+	if (err == 0 && is_claimed(store, txn, change->dir, change->seen) &&
+	    bears_no_mark(store, txn, change->dir))
 		err = -EBUSY;
 	return err < 0 ? err : nodes_write(store, txn, change->dir, "state", "%d", change->state);
 }
@@ -299,12 +299,12 @@ bool backend_is_claimed(const struct backend *b, enum xenbus_state own)
 	return is_claimed(b->env->store, 0, dir, own);
 }
 
-bool backend_is_elsewhere(const struct backend *b, enum xenbus_state own)
+bool backend_bears_no_mark(const struct backend *b)
 {
 	char dir[STORE_PATH_MAX];
 
 	backend_dir(b, dir);
-	return is_elsewhere(b->env->store, 0, dir, own);
+	return bears_no_mark(b->env->store, 0, dir);
 }
 
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state)

@@ -33,10 +33,12 @@ int backend_read_limits(struct backend *b);
  * limits, who serves it, and state 2 over `seen`. */
 int backend_publish(struct backend *b, enum xenbus_state seen);
 
-/* With our state at `own`: has a backend claimed the device, and was that another one? No, when the
- * store does not tell any more. */
+/* With our state at `own`: has a backend claimed the device? */
 bool backend_is_claimed(const struct backend *b, enum xenbus_state own);
-bool backend_is_elsewhere(const struct backend *b, enum xenbus_state own);
+
+/* If one has: was it another one? No, when the store does not tell any more. To be asked before the
+ * state is read: a device that goes in between is not another's. */
+bool backend_bears_no_mark(const struct backend *b);
 
 /* A state that the toolstack has set further already stays. */
 int backend_write_state(struct backend *b, enum xenbus_state seen, enum xenbus_state state);
