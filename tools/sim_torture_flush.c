@@ -40,7 +40,6 @@ struct slot {
 };
 
 struct cell {
-	uint64_t at; /* in the file */
 	bool unsure;
 	uint8_t bytes[CELL], after[CELL];
 	uint16_t tag;
@@ -50,7 +49,6 @@ struct flush {
 	struct slot slot[SLOTS];
 	uint32_t fid; /* of the file with the cells, open */
 	struct cell cell[CELLS];
-	unsigned slots, cells; /* that were ever made */
 };
 
 static int error_of(const struct p9_msg *reply)
@@ -59,22 +57,6 @@ static int error_of(const struct p9_msg *reply)
 }
 
 /* ---- names ---- */
-
-/* Another directory: to the old one may still come what was given up there, however late. */
-static int make_slot(struct torture_task *task, struct slot *slot)
-{
-	struct client *client = task->torture->client;
-	struct flush *flush = task->state;
-	char name[24];
-	int result;
-
-	snprintf(name, sizeof(name), "slot-%u", flush->slots++);
-	result = client_mkdir(client, task->dir, name, 0755, 0);
-	*slot = (struct slot){.fid = P9_NOFID};
-	if (result == 0)
-		result = client_walk(client, task->dir, name, &slot->dir);
-	return torture_judge(task, result, 0, "making %s", name);
-}
 
 /* What is there? Exactly one of the names, or none; BOTH is wrong. */
 static int find(struct torture_task *task, const struct slot *slot, struct place *found)
@@ -227,17 +209,6 @@ static int finish_name(struct torture_task *task, struct slot *slot)
 
 /* ---- data ---- */
 
-/* Another place in the file, for the same reason. */
-static int make_cell(struct torture_task *task, struct cell *cell)
-{
-	struct flush *flush = task->state;
-	int result;
-
-	*cell = (struct cell){.at = (uint64_t)flush->cells++ * CELL};
-	result = client_write_all(task->torture->client, flush->fid, cell->at, cell->bytes, CELL);
-	return torture_judge(task, result, 0, "making a cell");
-}
-
 static int send_cell(struct torture_task *task, unsigned index)
 {
 	struct flush *flush = task->state;
@@ -246,7 +217,7 @@ static int send_cell(struct torture_task *task, unsigned index)
 	int result;
 
 	torture_pattern(task, cell->after, CELL);
-	msg.Twrite = (struct p9_Twrite){flush->fid, cell->at, {cell->after, CELL}};
+	msg.Twrite = (struct p9_Twrite){flush->fid, index * CELL, {cell->after, CELL}};
 	result = client_send(task->torture->client, &msg);
 	cell->tag = msg.tag;
 	return torture_judge(task, result, 0, "sending");
@@ -268,15 +239,14 @@ static int settle_cell(struct torture_task *task, unsigned index)
 
 	for (unsigned looks = 0; !expected && looks < (cell->unsure ? LOOKS : 1); looks++) {
 		ssize_t size =
-			client_read_all(task->torture->client, flush->fid, cell->at, got, CELL);
+			client_read_all(task->torture->client, flush->fid, index * CELL, got, CELL);
 
 		if (torture_judge(task, size < 0 ? (int)size : 0, 0, "read") != 0)
 			return TORTURE_WRONG;
 		expected = size == CELL && cell_is_expected(cell, got);
 	}
 	if (!expected)
-		return torture_wrong(task, "the bytes at %llu are neither old nor new",
-				     (unsigned long long)cell->at);
+		return torture_wrong(task, "the bytes at %u are neither old nor new", index * CELL);
 	cell->unsure = cell->unsure && memcmp(got, cell->after, CELL) != 0;
 	memcpy(cell->bytes, got, CELL);
 	return 0;
@@ -368,15 +338,8 @@ static int flush_names(struct torture_task *task)
 	int result = 0;
 
 	for (unsigned i = 0; result == 0 && i < count; i++) {
-		uint32_t old = chosen[i]->dir;
-
 		result = settle(task, chosen[i]);
-		if (result != 0 || !chosen[i]->unsure)
-			continue;
-		result = make_slot(task, chosen[i]);
-		if (result == 0)
-			result = torture_judge(task, client_clunk(task->torture->client, old), 0,
-					       "clunk");
+		chosen[i]->unsure = false;
 	}
 	for (unsigned i = 0; result == 0 && i < count; i++)
 		result = send_name(task, chosen[i]);
@@ -409,8 +372,7 @@ static int flush_cells(struct torture_task *task)
 
 	for (unsigned i = 0; result == 0 && i < count; i++) {
 		result = settle_cell(task, chosen[i]);
-		if (result == 0 && flush->cell[chosen[i]].unsure)
-			result = make_cell(task, &flush->cell[chosen[i]]);
+		flush->cell[chosen[i]].unsure = false;
 	}
 	for (unsigned i = 0; result == 0 && i < count; i++)
 		result = send_cell(task, chosen[i]);
@@ -434,19 +396,25 @@ static int settle_all(struct torture_task *task)
 
 static int start_flush(struct torture_task *task)
 {
+	struct client *client = task->torture->client;
 	struct flush *flush = calloc(1, sizeof(*flush));
 	int result = flush != NULL ? 0 : -ENOMEM;
 
 	task->state = flush;
+	for (unsigned i = 0; result == 0 && i < SLOTS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "slot-%u", i);
+		result = client_mkdir(client, task->dir, name, 0755, 0);
+		if (result == 0)
+			result = client_walk(client, task->dir, name, &flush->slot[i].dir);
+	}
 	if (result == 0)
 		result = torture_create(task, task->dir, "cells", O_RDWR | P9_O_EXCL, 0644,
 					&flush->fid);
-	result = torture_judge(task, result, 0, "making the file");
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
-		result = make_slot(task, &flush->slot[i]);
 	for (unsigned i = 0; result == 0 && i < CELLS; i++)
-		result = make_cell(task, &flush->cell[i]);
-	return result;
+		result = client_write_all(client, flush->fid, i * CELL, flush->cell[i].bytes, CELL);
+	return torture_judge(task, result, 0, "making the files");
 }
 
 static int round_flush(struct torture_task *task)
