@@ -10,10 +10,8 @@
 
 #include "xenbus/nodes.h"
 
-/* Milliseconds. libxl has 10 s (LIBXL_INIT_TIMEOUT, LIBXL_DESTROY_TIMEOUT), on machines that do not
- * stand still meanwhile. */
-#define TOOLSTACK_TIMEOUT 60000
-#define TOOLSTACK_GRACE 2000 /* ms: LIBXL_QEMU_BODGE_TIMEOUT */
+#define TOOLSTACK_TIMEOUT 10000 /* ms: LIBXL_INIT_TIMEOUT, LIBXL_DESTROY_TIMEOUT */
+#define TOOLSTACK_GRACE 2000	/* ms: LIBXL_QEMU_BODGE_TIMEOUT */
 
 /* The kinds of backend, and names of their directories: xl's type=qemu and type=xen_9pfsd. */
 #define TOOLSTACK_QEMU "9pfs"

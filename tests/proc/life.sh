@@ -52,7 +52,7 @@ test_frontend_sees_5_when_the_daemon_stops() {
     hold guest.out
     kill -STOP "$pid"
     kill -INT "$daemon_pid"
-    await_log 'guest 1 dev 0: closing'
+    await_back 5 1
     kill -CONT "$pid"
     await_back 6 1
     finish "$daemon_pid"
