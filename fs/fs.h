@@ -96,7 +96,12 @@ struct fs_attr {
  *
  * Nor, without the right to read any file (an ordinary user's process), whose bytes were appended
  * to a file that its owner may not read: then its length alone decides. */
-enum fs_intent_phase { FS_INTENT_NEW, FS_INTENT_BEGUN, FS_INTENT_DONE };
+enum fs_intent_phase {
+	FS_INTENT_NEW,
+	FS_INTENT_BEGUN,
+	FS_INTENT_DONE,
+	FS_INTENT_GIVEN_UP, /* see fs_intent_give_up() */
+};
 
 struct fs_intent {
 	uint32_t phase;		/* enum fs_intent_phase; written after what it stands for */
@@ -463,6 +468,14 @@ static inline bool fs_wait_cancelled(const struct fs_wait *wait)
 
 /* Whether a call was, or may have been, made with this intent. Takes NULL: no. */
 bool fs_intent_begun(const struct fs_intent *intent);
+
+/* Whether it was begun, and not seen to end: the object may be there by halves. */
+bool fs_intent_is_open(const struct fs_intent *intent);
+
+/* Of an open intent whose call nobody wants any more. The same call with it does nothing but make
+ * whole what was done by halves; its result is -EINTR, or what was wrong. */
+void fs_intent_give_up(struct fs_intent *intent);
+bool fs_intent_given_up(const struct fs_intent *intent); /* takes NULL: no */
 
 /* The drivers. Each create function gives an fs to fs_destroy(), or -errno with a text in
  * `err` (of `errlen` bytes) that an administrator can act on. */

@@ -31,6 +31,21 @@ bool fs_intent_begun(const struct fs_intent *intent)
 	return intent && intent->phase != FS_INTENT_NEW;
 }
 
+bool fs_intent_is_open(const struct fs_intent *intent)
+{
+	return fs_intent_begun(intent) && intent->phase != FS_INTENT_DONE;
+}
+
+void fs_intent_give_up(struct fs_intent *intent)
+{
+	__atomic_store_n(&intent->phase, FS_INTENT_GIVEN_UP, __ATOMIC_RELEASE);
+}
+
+bool fs_intent_given_up(const struct fs_intent *intent)
+{
+	return intent && intent->phase == FS_INTENT_GIVEN_UP;
+}
+
 static int intent_begin(struct fs_intent *intent)
 {
 	CRASH_POINT();
@@ -50,14 +65,16 @@ int intent_done(struct fs_intent *intent, int result)
 	return result;
 }
 
-/* Whether there is nothing to look at: nobody asks, or the result stands in the notes. There may
- * stand anything; what is more than the call can have done is no answer. */
+/* Whether there is nothing to look at: nobody asks, nobody wants it, or the result stands in the
+ * notes. There may stand anything; what is more than the call can have done is no answer. */
 static bool intent_settles(const struct fs_intent *intent, size_t most, int *result)
 {
 	*result = intent ? intent->result : INTENT_CALL;
 	if (*result > 0 && (size_t)*result > most)
 		*result = -EIO;
-	return !intent || intent->phase == FS_INTENT_DONE;
+	if (fs_intent_given_up(intent))
+		*result = -EINTR;
+	return !intent || intent->phase == FS_INTENT_DONE || fs_intent_given_up(intent);
 }
 
 static void intent_note(struct fs_intent *intent, const struct fs_attr *attr)
@@ -82,11 +99,12 @@ int intent_made(struct fs_intent *intent, int result, const struct fs_attr *attr
 	return intent_done(intent, result);
 }
 
-/* On a second try, before it is judged what there is left to do. */
-static int intent_finish(struct fs *fs, const struct fs_begun *begun,
-			 const struct fs_intent *intent)
+/* On a second try, before it is judged what there is left to do. The rest as intent_settles(). */
+static bool intent_finishes(struct fs *fs, const struct fs_begun *begun,
+			    const struct fs_intent *intent, int *result)
 {
-	return fs_intent_begun(intent) && fs->ops->finish ? fs->ops->finish(fs, begun) : 0;
+	*result = fs_intent_is_open(intent) && fs->ops->finish ? fs->ops->finish(fs, begun) : 0;
+	return *result < 0 || intent_settles(intent, 0, result);
 }
 
 /* ---- names ---- */
@@ -168,11 +186,8 @@ int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struc
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, 0, &ret))
+	if (intent_finishes(fs, &begun, intent, &ret))
 		return ret ? ret : intent_made_before(fs, dir, name, attr, intent);
-	ret = intent_finish(fs, &begun, intent);
-	if (ret)
-		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
 		return intent_begin(intent);
@@ -190,11 +205,13 @@ int intent_open(struct fs *fs, struct fs_node dir, const char *name, const struc
 {
 	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object};
 	struct fs_attr found;
-	int ret = intent_finish(fs, &begun, intent);
+	int ret;
 
+	if (intent_finishes(fs, &begun, intent, &ret))
+		return ret == -EEXIST && !fs_intent_given_up(intent) ? 0 : ret;
 	if (!fs_intent_begun(intent) && fs_lookup(fs, dir, name, &found) == -ENOENT)
 		intent_begin(intent);
-	return ret == -EEXIST ? 0 : ret;
+	return 0;
 }
 
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
@@ -204,10 +221,7 @@ int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const ch
 	struct fs_attr found, attr;
 	int ret;
 
-	if (intent_settles(intent, 0, &ret))
-		return ret;
-	ret = intent_finish(fs, &begun, intent);
-	if (ret)
+	if (intent_finishes(fs, &begun, intent, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -232,10 +246,7 @@ int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, str
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, 0, &ret))
-		return ret;
-	ret = intent_finish(fs, &begun, intent);
-	if (ret)
+	if (intent_finishes(fs, &begun, intent, &ret))
 		return ret;
 	ret = fs_lookup(fs, olddir, oldname, &found);
 	if (ret == 0 && !fs_intent_begun(intent)) {
@@ -258,10 +269,7 @@ int intent_unlink(struct fs *fs, struct fs_node dir, const char *name, struct fs
 	struct fs_attr found;
 	int ret;
 
-	if (intent_settles(intent, 0, &ret))
-		return ret;
-	ret = intent_finish(fs, &begun, intent);
-	if (ret)
+	if (intent_finishes(fs, &begun, intent, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (fs_intent_begun(intent)) {

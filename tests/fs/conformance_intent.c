@@ -3,7 +3,7 @@
  * conformance_intent.c - calls made a second time, after a death at each stage of the first.
  *
  * What a dead process leaves is made by hand: an intent put back to "begun" after the call had its
- * effect, one that has begun without any, and one that is done.
+ * effect, one that has begun without any, one that is done, and one that has begun for nobody.
  */
 #include <stdio.h>
 #include <sys/xattr.h>
@@ -615,6 +615,65 @@ static void bytes_that_may_not_be_read_are_appended_once(void)
 	put(&w, node);
 }
 
+/* ---- given up ---- */
+
+static struct fs_intent given_up(void)
+{
+	struct fs_intent intent = {.phase = FS_INTENT_BEGUN};
+
+	CU_ASSERT(fs_intent_is_open(&intent));
+	CU_ASSERT_FALSE(fs_intent_given_up(&intent));
+	fs_intent_give_up(&intent);
+	CU_ASSERT(fs_intent_is_open(&intent) && fs_intent_begun(&intent));
+	CU_ASSERT(fs_intent_given_up(&intent));
+	return intent;
+}
+
+static void nothing_is_made_that_was_given_up(void)
+{
+	_world_ struct world w = world();
+	struct fs_node file = make_file(&w, w.root, "file", "");
+	struct fs_intent intent = given_up();
+	struct fs_attr attr;
+
+	for (size_t i = 0; i < countof(makers); i++)
+		FAILS(EINTR, makers[i](&w, w.root, "new", &attr, &intent));
+	FAILS(EINTR, fs_link(w.fs, file, w.root, "new", &intent));
+	FAILS(ENOENT, walk_error(&w, w.root, "new"));
+	CU_ASSERT(fs_intent_given_up(&intent));
+	put(&w, file);
+}
+
+static void nothing_is_removed_that_was_given_up(void)
+{
+	_world_ struct world w = world();
+	struct fs_node file = make_file(&w, w.root, "file", "");
+	struct fs_attr attr = attr_of(&w, file);
+	struct fs_intent intent = given_up();
+
+	intent.path = attr.path;
+	intent.btime = attr.btime;
+	FAILS(EINTR, fs_unlink(w.fs, w.root, "file", false, &intent));
+	FAILS(EINTR, fs_rename(w.fs, w.root, "file", w.root, "new", &intent));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "file").path, attr.path);
+	FAILS(ENOENT, walk_error(&w, w.root, "new"));
+	put(&w, file);
+}
+
+static void nothing_is_appended_that_was_given_up(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "log", "one ");
+	struct fs_file file = open_node(&w, node, O_WRONLY | O_APPEND);
+	struct fs_intent intent = given_up();
+
+	intent.size = 4;
+	FAILS(EINTR, append(&w, file, "two ", &intent));
+	CU_ASSERT(node_has_text(&w, node, "one "));
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 /* ---- attributes ---- */
 
 static bool has_xattrs(struct world *w)
@@ -655,6 +714,22 @@ static void an_attribute_is_made_once(void)
 		put(&w, file);
 		OK(fs_unlink(w.fs, w.root, "file", false, NULL));
 	}
+}
+
+static void no_attribute_changes_that_was_given_up(void)
+{
+	_world_ struct world w = world();
+	struct fs_node file = make_file(&w, w.root, "file", "");
+	struct fs_intent intent = given_up();
+
+	if (has_xattrs(&w)) {
+		OK(fs_setxattr(w.fs, file, "user.a", "1", 1, 0, NULL));
+		FAILS(EINTR, fs_removexattr(w.fs, file, "user.a", &intent));
+		CU_ASSERT_EQUAL(fs_getxattr(w.fs, file, "user.a", NULL, 0), 1);
+		FAILS(EINTR, fs_setxattr(w.fs, file, "user.b", "1", 1, XATTR_CREATE, &intent));
+		FAILS(ENODATA, fs_getxattr(w.fs, file, "user.b", NULL, 0));
+	}
+	put(&w, file);
 }
 
 static void an_attribute_is_set_as_often_as_it_takes(void)
@@ -727,6 +802,10 @@ const struct test intent_tests[] = {
 	 a_file_that_denies_its_owner_is_opened_again},
 	{"bytes_that_may_not_be_read_are_appended_once",
 	 bytes_that_may_not_be_read_are_appended_once},
+	{"nothing_is_made_that_was_given_up", nothing_is_made_that_was_given_up},
+	{"nothing_is_removed_that_was_given_up", nothing_is_removed_that_was_given_up},
+	{"nothing_is_appended_that_was_given_up", nothing_is_appended_that_was_given_up},
+	{"no_attribute_changes_that_was_given_up", no_attribute_changes_that_was_given_up},
 	{"an_attribute_is_made_once", an_attribute_is_made_once},
 	{"an_attribute_is_set_as_often_as_it_takes", an_attribute_is_set_as_often_as_it_takes},
 	{"an_attribute_is_removed_once", an_attribute_is_removed_once},
