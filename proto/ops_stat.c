@@ -301,9 +301,9 @@ static int refuses_rename(const struct req *req, struct fs_node dir, const char 
 	return is_dir ? -ENOTDIR : -EISDIR;
 }
 
-/* All or nothing, as far as a host gives it: whatever can be found out is, first; then what can be
- * made twice; then the rename. When that is refused all the same (a directory that is not empty),
- * the attributes have been set. */
+/* All or nothing, as far as a host gives it: whatever can be found out is, first; then the
+ * attributes, which a predecessor that has begun the rename has set; then the rename. When that is
+ * refused all the same (a directory that is not empty), the attributes have been set. */
 static int set_and_rename(struct req *req, const struct fs_setattr *set)
 {
 	const char *name = req->t.Twstat.stat.name.text, *old;
@@ -313,7 +313,7 @@ static int set_and_rename(struct req *req, const struct fs_setattr *set)
 
 	if (err == 0 && strcmp(old, name) != 0)
 		err = refuses_rename(req, dir, name);
-	if (err == 0)
+	if (err == 0 && !fs_intent_begun(req->intent))
 		err = fs_setattr(fs, req->node->saved.fs, req->file, set);
 	if (err == 0 && strcmp(old, name) != 0)
 		err = fs_rename(fs, dir, old, dir, name, req->intent);

@@ -48,6 +48,11 @@ static bool has_fids(const struct slot *slot)
 	return slot->state == SLOT_ASKING || slot->state == SLOT_PLACED;
 }
 
+bool saved_is_over(const struct slot *slot)
+{
+	return slot->flushed && (slot->state != SLOT_ASKING || !fs_intent_is_open(&slot->intent));
+}
+
 bool saved_has_name(const struct slot *slot)
 {
 	return has_fids(slot) && slot->named && slot->deaths < REQ_DEATHS_MAX;
@@ -262,7 +267,7 @@ void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void 
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
 		const struct slot *slot = &saved->slot[i];
 
-		if (!has_fids(slot) || slot->flushed)
+		if (!has_fids(slot) || saved_is_over(slot))
 			continue;
 		tell_fid(saved, slot->fid, fn, arg);
 		tell_node(saved, slot->node, fn, arg);

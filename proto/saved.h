@@ -65,7 +65,7 @@ struct slot {
 	uint32_t fid, dfid, node, dnode; /* in SLOT_ASKING and SLOT_PLACED */
 	uint8_t kept;			 /* until SLOT_SENDING: of its message only the first
 					    REQ_KEPT_FROM bytes are here, the rest is in its ring */
-	uint8_t flushed;		 /* nobody waits for the reply: never run again, no reply */
+	uint8_t flushed;		 /* nobody waits for the reply: see saved_is_over() */
 	uint8_t deaths;			 /* processes that crashed in it */
 	uint8_t took_tag;		 /* from one under way, which that flushed */
 	uint8_t named;			 /* saved::name holds: */
@@ -227,6 +227,10 @@ void saved_redo(struct saved *saved);
 /* Calls `fn` for each descriptor that is owned, when no change is under way: all others belong to
  * nobody. For a successor, before it has a session. */
 void saved_descriptors(struct saved *saved, void (*fn)(void *arg, int fd), void *arg);
+
+/* Of a flushed slot: whether there is nothing left to do. Otherwise a call of its was begun, and
+ * has to be made whole; never made again, nor answered. */
+bool saved_is_over(const struct slot *slot);
 
 /* Whether its entry of saved::name is what its ask goes on with. */
 bool saved_has_name(const struct slot *slot);

@@ -32,6 +32,12 @@ static void req_flush(struct req *req)
 	__atomic_store_n(&req->slot->flushed, true, __ATOMIC_RELAXED);
 }
 
+/* Nobody waits for it, nor has a predecessor left it half done. */
+static bool is_over(const struct req *req)
+{
+	return req_flushed(req) && saved_is_over(req->slot);
+}
+
 /* ---- memory ---- */
 
 static void *map_memory(size_t size, int kind)
@@ -636,7 +642,12 @@ static int ask(struct req *req)
 
 	if (err < 0)
 		return err;
-	return req_flushed(req) ? -EINTR : req->op->ask(req);
+	if (req_flushed(req)) {
+		if (saved_is_over(req->slot))
+			return -EINTR;
+		fs_intent_give_up(req->intent);
+	}
+	return req->op->ask(req);
 }
 
 /* False: it has to be made once more. */
@@ -848,7 +859,7 @@ static void wake(struct req_queue *queue)
 
 	while ((req = STAILQ_FIRST(queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(queue, link);
-		if (req_flushed(req) || check_and_run(req, 0))
+		if (is_over(req) || check_and_run(req, 0))
 			session_finish(req);
 	}
 }
@@ -901,7 +912,7 @@ static bool go_on_regained(struct req *req)
 	node_regained(fids, req->node, req->regained[0]);
 	node_regained(fids, req->dnode, req->regained[1]);
 	fid_table_make_room(fids);
-	return !req_flushed(req) && req->result >= 0 && !check_and_run(req, judge(req));
+	return !is_over(req) && req->result >= 0 && !check_and_run(req, judge(req));
 }
 
 void session_finish(struct req *req)
@@ -1071,7 +1082,7 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 		saved_set(&slot->state, lane->was_put(lane, slot->at) ? SLOT_FREE : SLOT_SENDING);
 	if (slot->state == SLOT_PLACED)
 		saved_set(&slot->state, lane->was_put(lane, slot->at) ? SLOT_FREE : SLOT_ASKING);
-	if (slot->flushed)
+	if (saved_is_over(slot))
 		saved_set(&slot->state, SLOT_FREE);
 	if (slot->state == SLOT_FREE)
 		return false;
@@ -1080,7 +1091,8 @@ static bool take_up_slot(struct session *session, uint32_t number, struct lane *
 		take_up_held(req);
 	/* Before any goes on: a Tflush may be further than the request it is about. */
 	read_header(req);
-	claim_tag(req);
+	if (!slot->flushed)
+		claim_tag(req);
 	return true;
 }
 

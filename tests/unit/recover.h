@@ -67,7 +67,9 @@ struct world {
 	enum p9_dialect dialect; /* of what is said next */
 	enum fs_model model;	 /* of the export; not reset */
 	bool unprivileged;	 /* lives give up what root may do */
-	uint32_t evict_at;	 /* of their sessions */
+	const char *half;	 /* see meanwhile() */
+	bool half_gone;
+	uint32_t evict_at; /* of their sessions */
 	uint32_t messages;
 	struct world_message message[MESSAGES_MAX];
 
@@ -131,6 +133,10 @@ struct p9_msg walk(uint32_t fid, uint32_t newfid, const char *name);
 void act(enum pace pace);
 void prove(void);
 
+/* What is said from here on arrives while the request before is asked: as soon as this object of
+ * the export is there, or is `gone`. */
+void meanwhile(const char *object, bool gone);
+
 /* What is to be the same for each way through a script, as text: the export and the fids; and all
  * replies (`to` NULL: nowhere). `expected`: also looks whether they are what the script says. */
 void world_tell_state(FILE *to);
@@ -147,6 +153,7 @@ int life_run(enum phase phase);
 struct life;
 int life_succeed(struct life **life);
 void life_serve(struct life *life, enum phase phase, enum pace pace);
+void life_meanwhile(void);	    /* an ask may be half done */
 void life_close(struct life *life); /* the client is gone */
 
 /* ---- death ---- */

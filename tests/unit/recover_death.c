@@ -57,6 +57,7 @@ void crash_visit(const struct crash_point *point)
 {
 	if (!world->armed)
 		return;
+	life_meanwhile();
 	for (size_t i = 0; &__start_crash_points[i] < __stop_crash_points && i < POINTS_MAX; i++)
 		world->visited[i] += __start_crash_points[i] == point;
 	if (!world->at_stores)

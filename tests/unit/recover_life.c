@@ -59,6 +59,19 @@ static void answered(struct executor *executor, struct req *req)
 	STAILQ_INSERT_TAIL(&container_of(executor, struct life, executor)->answered, req, link);
 }
 
+/* The life that has a thread in an ask. */
+static struct life *asking;
+
+static bool ask(struct life *life, struct req *req)
+{
+	bool done;
+
+	asking = life;
+	done = req_ask(req);
+	asking = NULL;
+	return done;
+}
+
 /* All but the newest `keep`. */
 static void ask_older(struct life *life, unsigned keep)
 {
@@ -70,7 +83,7 @@ static void ask_older(struct life *life, unsigned keep)
 	for (; ready > keep; ready--) {
 		req = STAILQ_FIRST(&life->ready);
 		STAILQ_REMOVE_HEAD(&life->ready, link);
-		if (!req_ask(req))
+		if (!ask(life, req))
 			STAILQ_INSERT_TAIL(&life->waiting, req, link);
 	}
 }
@@ -323,6 +336,25 @@ static bool take(struct life *life, enum phase phase)
 	CRASH_POINT();
 	session_receive(req);
 	return true;
+}
+
+static bool is_half_done(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", world_export(), world->half);
+	return (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0) == world->half_gone;
+}
+
+void life_meanwhile(void)
+{
+	struct life *life = asking;
+
+	if (life == NULL || world->half == NULL || !is_half_done())
+		return;
+	asking = NULL;
+	while (take(life, PHASE_ACT))
+		;
 }
 
 /* What the pace wants done before the next message is taken. */

@@ -244,6 +244,7 @@ void world_reset(void)
 	world->pace = PACE_EACH;
 	world->unprivileged = world->begun = world->lost = world->armed = world->at_stores = false;
 	world->evict_at = 0;
+	world->half = NULL;
 	world->death = 0;
 	world->place[0] = '\0';
 	world->failures = 0;
@@ -361,6 +362,12 @@ void act(enum pace pace)
 {
 	world->pace = pace;
 	world->writing = PHASE_ACT;
+}
+
+void meanwhile(const char *object, bool gone)
+{
+	world->half = object;
+	world->half_gone = gone;
 }
 
 static struct p9_msg look_at(uint32_t fid)

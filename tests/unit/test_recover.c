@@ -1727,6 +1727,164 @@ static const struct script several[] = {
 	{"u_parked_listings", u_parked_listings, false},
 };
 
+/* ---- scripts: the client gives something up when it is half done ---- */
+
+static void half_way_symlink(void)
+{
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(symlink, .dfid = 0, .name = p9_str("new"), .target = p9_str("target")));
+	meanwhile("new", false);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static void half_way_mkdir(void)
+{
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(make_dir(0, "new", 0755));
+	meanwhile("new", false);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static void half_way_mknod(void)
+{
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(mknod, .dfid = 0, .name = p9_str("new"), .mode = S_IFIFO | 0600));
+	meanwhile("new", false);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static void half_way_create(void)
+{
+	does(walk(0, 1, NULL));
+	does(walk(0, 2, NULL));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(lcreate(1, "new", O_RDWR_, 0640));
+	meanwhile("new", false);
+	does(T(flush, .oldtag = 7));
+	does(T(clunk, .fid = 1));
+	prove();
+}
+
+static void half_way_exclusive_create(void)
+{
+	does(walk(0, 1, NULL));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(lcreate(1, "new", O_RDWR_ | P9_O_EXCL, 0640));
+	meanwhile("new", false);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static void half_way_link(void)
+{
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(link, .dfid = 2, .fid = 1, .name = p9_str("new")));
+	meanwhile("d/new", false);
+	does(T(flush, .oldtag = 7));
+	does(T(clunk, .fid = 2));
+	prove();
+}
+
+static void half_way_renameat(void)
+{
+	does(walk(0, 1, "d"));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(renameat, .olddirfid = 1, .oldname = p9_str("x"), .newdirfid = 0,
+		     .newname = p9_str("new")));
+	meanwhile("d/x", true);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+/* Its fids are held by nobody else. */
+static void half_way_rename_and_version(void)
+{
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	act(PACE_LATE_FINISH);
+	unanswered(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
+	meanwhile("f", true);
+	with_tag(P9_NOTAG);
+	does(version_of(P9_L));
+	prove();
+}
+
+static void half_way_unlinkat(void)
+{
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(unlinkat, .dfid = 0, .name = p9_str("f")));
+	meanwhile("f", true);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static void half_way_remove(void)
+{
+	does(walk(0, 1, "e"));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(remove, .fid = 1));
+	meanwhile("e", true);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+/* The tag is another request's by the time of a successor. */
+static void half_way_rename_and_its_tag(void)
+{
+	does(walk(0, 1, "f"));
+	does(walk(0, 2, "d"));
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
+	meanwhile("f", true);
+	with_tag(7);
+	does(T(statfs, .fid = 0));
+	prove();
+}
+
+static void half_way_wstat(void)
+{
+	struct p9_msg msg = rename_to("new");
+
+	walking(P9_U, 1, "f");
+	msg.Twstat.stat.mode = 0421;
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(msg);
+	meanwhile("f", true);
+	does(T(flush, .oldtag = 7));
+	prove();
+}
+
+static const struct script half_way[] = {
+	{"half_way_symlink", half_way_symlink, false},
+	{"half_way_mkdir", half_way_mkdir, false},
+	{"half_way_mknod", half_way_mknod, false},
+	{"half_way_create", half_way_create, false},
+	{"half_way_exclusive_create", half_way_exclusive_create, false},
+	{"half_way_link", half_way_link, false},
+	{"half_way_renameat", half_way_renameat, false},
+	{"half_way_rename_and_version", half_way_rename_and_version, false},
+	{"half_way_rename_and_its_tag", half_way_rename_and_its_tag, false},
+	{"half_way_unlinkat", half_way_unlinkat, false},
+	{"half_way_remove", half_way_remove, false},
+	{"half_way_wstat", half_way_wstat, false},
+};
+
 /* ---- running a script ---- */
 
 /* Where each life is killed (see struct world). Those after the last are not. */
@@ -1997,6 +2155,31 @@ static void attributes_in_files_survive_many_deaths(void)
 	each_in_files(many_times);
 }
 
+static void each_half_way(killing *kill)
+{
+	each_with(FS_MODEL_NONE, half_way, countof(half_way), kill);
+	each_with(FS_MODEL_MAPPED_FILE, half_way, countof(half_way), kill);
+}
+
+static void given_up_half_way_survives_a_death_at_each_point(void)
+{
+	each_half_way(once_at_points);
+}
+
+static void given_up_half_way_survives_a_death_at_each_store(void)
+{
+	if (!death_can_step()) {
+		test_skip("stores are not to be seen on this machine");
+		return;
+	}
+	each_half_way(once_at_stores);
+}
+
+static void given_up_half_way_survives_many_deaths(void)
+{
+	each_half_way(many_times);
+}
+
 static void visit_points(enum fs_model model, const struct script *scripts, size_t count)
 {
 	uint32_t visits;
@@ -2246,6 +2429,11 @@ static const struct test tests[] = {
 	 attributes_in_files_survive_a_death_at_each_store},
 	{"attributes_in_files_survive_two_deaths", attributes_in_files_survive_two_deaths},
 	{"attributes_in_files_survive_many_deaths", attributes_in_files_survive_many_deaths},
+	{"given_up_half_way_survives_a_death_at_each_point",
+	 given_up_half_way_survives_a_death_at_each_point},
+	{"given_up_half_way_survives_a_death_at_each_store",
+	 given_up_half_way_survives_a_death_at_each_store},
+	{"given_up_half_way_survives_many_deaths", given_up_half_way_survives_many_deaths},
 	{"fids_come_back_by_their_handles", fids_come_back_by_their_handles},
 	{"hostile_predecessor_is_refused_or_survived", hostile_predecessors},
 };
