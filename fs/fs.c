@@ -385,7 +385,9 @@ static int fs_create_again(struct fs *fs, struct fs_node dir, const char *name, 
 {
 	const struct fs_object object = {.mode = S_IFREG | (mode & FS_MODE_BITS), .cred = cred};
 
-	return intent && fs->ops->finish ? intent_open(fs, dir, name, &object, intent) : 0;
+	bool by_halves = fs->ops->finish || fs_intent_given_up(intent);
+
+	return intent && by_halves ? intent_open(fs, dir, name, &object, intent) : 0;
 }
 
 /* Without O_EXCL the name may come and go between the two steps; then it starts anew. */

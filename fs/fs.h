@@ -92,7 +92,8 @@ struct fs_attr {
  *
  * What can not be told apart: somebody else makes the very name (or equal bytes at the end of the
  * file), after it was looked for and before the second try, and the first try died without effect.
- * Then the second try takes that for its own work.
+ * Then the second try takes that for its own work. The same client is somebody else when it has
+ * given the first try up.
  *
  * Nor, without the right to read any file (an ordinary user's process), whose bytes were appended
  * to a file that its owner may not read: then its length alone decides. */
@@ -129,6 +130,7 @@ struct fs_begun {
 	struct fs_node node;		/* linked */
 	struct fs_node newdir;		/* of a rename */
 	const char *newname;
+	const struct fs_intent *intent;
 };
 
 /* fs_setattr(): which fields count. The order of effects is size, owner, mode,
@@ -338,7 +340,8 @@ struct fs_ops {
 	/* Completes what a dead process did by halves, when a call of this driver takes several
 	 * steps after the one that everybody sees (the name is there, is gone, is another's). What
 	 * that process did not get to, or others did since, stays as it is. Then fs.c looks
-	 * whether the call is still to be made. Only called on a second try. */
+	 * whether the call is still to be made, if it was not given up. Only called on a second
+	 * try. */
 	int (*finish)(struct fs *fs, const struct fs_begun *begun);
 
 	int (*statfs)(struct fs *fs, struct fs_node node, struct fs_statfs *st);
@@ -473,7 +476,8 @@ bool fs_intent_begun(const struct fs_intent *intent);
 bool fs_intent_is_open(const struct fs_intent *intent);
 
 /* Of an open intent whose call nobody wants any more. The same call with it does nothing but make
- * whole what was done by halves; its result is -EINTR, or what was wrong. */
+ * whole what was done by halves (the slot `finish`; a directory may stay without S_ISGID and
+ * S_ISVTX); its result is -EINTR, or what was wrong. */
 void fs_intent_give_up(struct fs_intent *intent);
 bool fs_intent_given_up(const struct fs_intent *intent); /* takes NULL: no */
 

@@ -100,11 +100,12 @@ int intent_made(struct fs_intent *intent, int result, const struct fs_attr *attr
 }
 
 /* On a second try, before it is judged what there is left to do. The rest as intent_settles(). */
-static bool intent_finishes(struct fs *fs, const struct fs_begun *begun,
-			    const struct fs_intent *intent, int *result)
+static bool intent_finishes(struct fs *fs, const struct fs_begun *begun, int *result)
 {
-	*result = fs_intent_is_open(intent) && fs->ops->finish ? fs->ops->finish(fs, begun) : 0;
-	return *result < 0 || intent_settles(intent, 0, result);
+	bool by_halves = fs_intent_is_open(begun->intent) && fs->ops->finish;
+
+	*result = by_halves ? fs->ops->finish(fs, begun) : 0;
+	return *result < 0 || intent_settles(begun->intent, 0, result);
 }
 
 /* ---- names ---- */
@@ -182,11 +183,12 @@ static int intent_adopt(struct fs *fs, struct fs_node dir, const char *name,
 int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
 		struct fs_attr *attr, struct fs_intent *intent)
 {
-	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object};
+	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object,
+				       .intent = intent};
 	struct fs_attr found;
 	int ret;
 
-	if (intent_finishes(fs, &begun, intent, &ret))
+	if (intent_finishes(fs, &begun, &ret))
 		return ret ? ret : intent_made_before(fs, dir, name, attr, intent);
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -203,11 +205,12 @@ int intent_make(struct fs *fs, struct fs_node dir, const char *name, const struc
 int intent_open(struct fs *fs, struct fs_node dir, const char *name, const struct fs_object *object,
 		struct fs_intent *intent)
 {
-	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object};
+	const struct fs_begun begun = {FS_BEGUN_MAKE, .dir = dir, .name = name, .object = object,
+				       .intent = intent};
 	struct fs_attr found;
 	int ret;
 
-	if (intent_finishes(fs, &begun, intent, &ret))
+	if (intent_finishes(fs, &begun, &ret))
 		return ret == -EEXIST && !fs_intent_given_up(intent) ? 0 : ret;
 	if (!fs_intent_begun(intent) && fs_lookup(fs, dir, name, &found) == -ENOENT)
 		intent_begin(intent);
@@ -217,11 +220,12 @@ int intent_open(struct fs *fs, struct fs_node dir, const char *name, const struc
 int intent_link(struct fs *fs, struct fs_node node, struct fs_node dir, const char *name,
 		struct fs_intent *intent)
 {
-	const struct fs_begun begun = {FS_BEGUN_LINK, .dir = dir, .name = name, .node = node};
+	const struct fs_begun begun = {FS_BEGUN_LINK, .dir = dir, .name = name, .node = node,
+				       .intent = intent};
 	struct fs_attr found, attr;
 	int ret;
 
-	if (intent_finishes(fs, &begun, intent, &ret))
+	if (intent_finishes(fs, &begun, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (ret == -ENOENT)
@@ -241,12 +245,12 @@ int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, str
 {
 	const struct fs_begun begun = {
 		FS_BEGUN_RENAME,  .dir = olddir,      .name = oldname,
-		.newdir = newdir, .newname = newname,
+		.newdir = newdir, .newname = newname, .intent = intent,
 	};
 	struct fs_attr found;
 	int ret;
 
-	if (intent_finishes(fs, &begun, intent, &ret))
+	if (intent_finishes(fs, &begun, &ret))
 		return ret;
 	ret = fs_lookup(fs, olddir, oldname, &found);
 	if (ret == 0 && !fs_intent_begun(intent)) {
@@ -265,11 +269,11 @@ int intent_rename(struct fs *fs, struct fs_node olddir, const char *oldname, str
 
 int intent_unlink(struct fs *fs, struct fs_node dir, const char *name, struct fs_intent *intent)
 {
-	const struct fs_begun begun = {FS_BEGUN_UNLINK, .dir = dir, .name = name};
+	const struct fs_begun begun = {FS_BEGUN_UNLINK, .dir = dir, .name = name, .intent = intent};
 	struct fs_attr found;
 	int ret;
 
-	if (intent_finishes(fs, &begun, intent, &ret))
+	if (intent_finishes(fs, &begun, &ret))
 		return ret;
 	ret = fs_lookup(fs, dir, name, &found);
 	if (fs_intent_begun(intent)) {

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 
 #include "common/crash.h"
+#include "fs/intent.h"
 #include "fs/models.h"
 
 struct mapped_file {
@@ -620,6 +621,15 @@ static int file_unlink(struct fs *fs, struct fs_node dir, const char *name, bool
 	return ret;
 }
 
+/* Its old name may be gone because somebody else has renamed or removed the object. */
+static bool is_renamed(struct fs *fs, const struct fs_begun *begun)
+{
+	struct fs_attr attr;
+
+	return fs_lookup(layer_below(fs), begun->newdir, begun->newname, &attr) == 0 &&
+	       intent_is(begun->intent, &attr);
+}
+
 /* A name that nobody can have is not tried by the next either. */
 static int file_finish(struct fs *fs, const struct fs_begun *begun)
 {
@@ -640,7 +650,7 @@ static int file_finish(struct fs *fs, const struct fs_begun *begun)
 			return share(fs, begun->node, begun->dir, begun->name);
 		return 0;
 	case FS_BEGUN_RENAME:
-		if (found == -ENOENT)
+		if (found == -ENOENT && is_renamed(fs, begun))
 			return move(fs, begun->dir, begun->name, begun->newdir, begun->newname);
 		return 0;
 	case FS_BEGUN_UNLINK:

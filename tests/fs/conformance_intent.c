@@ -632,16 +632,39 @@ static struct fs_intent given_up(void)
 static void nothing_is_made_that_was_given_up(void)
 {
 	_world_ struct world w = world();
-	struct fs_node file = make_file(&w, w.root, "file", "");
+	struct fs_node file = make_file(&w, w.root, "file", ""), node;
 	struct fs_intent intent = given_up();
+	struct fs_file open;
 	struct fs_attr attr;
 
 	for (size_t i = 0; i < countof(makers); i++)
 		FAILS(EINTR, makers[i](&w, w.root, "new", &attr, &intent));
 	FAILS(EINTR, fs_link(w.fs, file, w.root, "new", &intent));
+	FAILS(EINTR,
+	      fs_create(w.fs, w.root, "new", O_RDWR, 0644, ANYBODY, &node, &open, &attr, &intent));
 	FAILS(ENOENT, walk_error(&w, w.root, "new"));
 	CU_ASSERT(fs_intent_given_up(&intent));
 	put(&w, file);
+}
+
+/* Nor what stands there opened. */
+static void nothing_is_cut_off_that_was_given_up(void)
+{
+	_world_ struct world w = world();
+	struct fs_node file = make_file(&w, w.root, "file", "text"), node;
+	struct fs_node dir = make_dir(&w, w.root, "dir");
+	struct fs_intent intent = given_up();
+	struct fs_file open;
+	struct fs_attr attr;
+
+	FAILS(EINTR, fs_create(w.fs, w.root, "file", O_RDWR | O_TRUNC, 0644, ANYBODY, &node, &open,
+			       &attr, &intent));
+	CU_ASSERT(node_has_text(&w, file, "text"));
+	CU_ASSERT(fs_create(w.fs, w.root, "dir", O_RDWR, 0644, ANYBODY, &node, &open, &attr,
+			    &intent) < 0);
+	CU_ASSERT(node.id < 0 && open.id < 0);
+	put(&w, file);
+	put(&w, dir);
 }
 
 static void nothing_is_removed_that_was_given_up(void)
@@ -803,6 +826,7 @@ const struct test intent_tests[] = {
 	{"bytes_that_may_not_be_read_are_appended_once",
 	 bytes_that_may_not_be_read_are_appended_once},
 	{"nothing_is_made_that_was_given_up", nothing_is_made_that_was_given_up},
+	{"nothing_is_cut_off_that_was_given_up", nothing_is_cut_off_that_was_given_up},
 	{"nothing_is_removed_that_was_given_up", nothing_is_removed_that_was_given_up},
 	{"nothing_is_appended_that_was_given_up", nothing_is_appended_that_was_given_up},
 	{"no_attribute_changes_that_was_given_up", no_attribute_changes_that_was_given_up},

@@ -720,6 +720,40 @@ static void half_made_objects_are_completed(void)
 	}
 }
 
+/* Of a rename that began, and that nobody wants any more. */
+static struct fs_intent rename_of(struct world *w, const char *name)
+{
+	const struct fs_attr attr = attr_at(w, w->root, name);
+	struct fs_intent intent = {
+		.phase = FS_INTENT_BEGUN, .path = attr.path, .btime = attr.btime};
+
+	fs_intent_give_up(&intent);
+	return intent;
+}
+
+static void half_renamed_objects_are_followed(void)
+{
+	_world_ struct world w = world_of((struct fs_export){.model = FS_MODEL_MAPPED_FILE});
+	struct fs_intent of_file, of_pipe;
+	struct fs_attr attr;
+
+	make_each(&w);
+	of_file = rename_of(&w, "file");
+	of_pipe = rename_of(&w, "pipe");
+	attr = attr_at(&w, w.root, "file");
+	CU_ASSERT_EQUAL(rename(at(&w, "file").text, at(&w, "new").text), 0);
+	FAILS(EINTR, fs_rename(w.fs, w.root, "file", w.root, "new", &of_file));
+	CU_ASSERT(!meta_exists(&w, "file"));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "new").mode, attr.mode);
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "new").uid, attr.uid);
+
+	/* Somebody else renamed this one. */
+	CU_ASSERT_EQUAL(rename(at(&w, "pipe").text, at(&w, "elsewhere").text), 0);
+	FAILS(EINTR, fs_rename(w.fs, w.root, "pipe", w.root, "new", &of_pipe));
+	CU_ASSERT(meta_exists(&w, "pipe"));
+	CU_ASSERT_EQUAL(attr_at(&w, w.root, "new").mode, attr.mode);
+}
+
 /* ---- ids ---- */
 
 #define RANGE(kind, ...) ((struct fs_id_range){kind, __VA_ARGS__})
@@ -1643,6 +1677,7 @@ static const struct test tests[] = {
 	{"what_was_a_root_can_be_removed", what_was_a_root_can_be_removed},
 	{"nothing_goes_where_its_file_cannot", nothing_goes_where_its_file_cannot},
 	{"half_made_objects_are_completed", half_made_objects_are_completed_},
+	{"half_renamed_objects_are_followed", half_renamed_objects_are_followed},
 	{"ids_are_others_on_the_host", ids_are_others_on_the_host},
 	{"ids_of_the_host_are_others_for_the_guest", ids_of_the_host_are_others_for_the_guest},
 	{"owners_are_changed_to_the_hosts", owners_are_changed_to_the_hosts},
