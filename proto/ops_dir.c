@@ -137,7 +137,7 @@ static bool list_entry(void *arg, const struct fs_dirent *entry)
 int do_readdir(struct req *req)
 {
 	struct p9_Treaddir *t = &req->t.Treaddir;
-	uint32_t most = req->session->saved->msize - P9_READ_HEADER;
+	uint32_t most = session_max_message(req->session) - P9_READ_HEADER;
 
 	if (t->count > most)
 		t->count = most;

@@ -39,7 +39,7 @@ static int host_flags(uint32_t wire)
  * to it. 0 would mean "no statement". */
 static uint32_t iounit(const struct session *session)
 {
-	return (session->saved->msize - P9_IO_HEADER) & ~4095u;
+	return (session_max_message(session) - P9_IO_HEADER) & ~4095u;
 }
 
 int op_may_open(const struct req *req, int flags)
@@ -129,7 +129,7 @@ int do_lcreate_commit(struct req *req)
 int do_read(struct req *req)
 {
 	struct p9_Tread *t = &req->t.Tread;
-	uint32_t most = req->session->saved->msize - P9_READ_HEADER;
+	uint32_t most = session_max_message(req->session) - P9_READ_HEADER;
 
 	if (t->count > most)
 		t->count = most;

@@ -50,7 +50,7 @@ static bool has_fids(const struct slot *slot)
 
 bool saved_is_over(const struct slot *slot)
 {
-	return slot->flushed && (slot->state != SLOT_ASKING || !fs_intent_is_open(&slot->intent));
+	return slot->flushed && (!has_fids(slot) || !fs_intent_is_open(&slot->intent));
 }
 
 bool saved_has_name(const struct slot *slot)
@@ -69,7 +69,7 @@ static bool slot_ok(const struct saved *s, const struct slot *slot, unsigned lan
 		return true;
 	if (slot->state >= SLOT_STATES || slot->lane >= lanes || slot->in_size < P9_HEADER_SIZE ||
 	    slot->in_size > P9_MSIZE_MAX || slot->out_size > P9_MSIZE_MAX ||
-	    (slot->kept && slot->in_size < REQ_KEPT_FROM))
+	    slot->dialect >= P9_DIALECTS || (slot->kept && slot->in_size < REQ_KEPT_FROM))
 		return false;
 	if (!has_fids(slot))
 		return true;

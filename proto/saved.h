@@ -28,7 +28,7 @@
 #include "proto/9p.h"
 #include "proto/ranges.h"
 
-#define SAVED_LAYOUT 6 /* changes with anything below */
+#define SAVED_LAYOUT 7 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -68,7 +68,8 @@ struct slot {
 	uint8_t flushed;		 /* nobody waits for the reply: see saved_is_over() */
 	uint8_t deaths;			 /* processes that crashed in it */
 	uint8_t took_tag;		 /* from one under way, which that flushed */
-	uint8_t named;			 /* saved::name holds: */
+	uint8_t named;			 /* saved::name holds something */
+	uint8_t dialect;		 /* of its message, once that is SLOT_ASKING */
 	struct fs_intent intent;
 };
 

@@ -605,7 +605,7 @@ static int understand(struct req *req)
 	int err;
 
 	read_header(req);
-	req->dialect = req->session->saved->dialect;
+	req->dialect = req->slot->dialect;
 	req->op = op_find(req->t.type, req->dialect);
 	if (req->slot->deaths >= REQ_DEATHS_MAX)
 		return -EIO;
@@ -615,19 +615,21 @@ static int understand(struct req *req)
 		return -EOPNOTSUPP;
 	if (err < 0)
 		return err == -ENOMEM ? err : -EINVAL;
-	if (req->session->saved->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
-		return -EPROTO;
 	return 0;
 }
 
 void session_receive(struct req *req)
 {
+	const struct saved *saved = req->session->saved;
 	int err;
 
 	req_working = req;
 	saved_set(&req->slot->state, SLOT_TAKEN);
 	CRASH_POINT();
+	req->slot->dialect = (uint8_t)saved->dialect;
 	err = understand(req);
+	if (err == 0 && saved->msize == 0 && (req->op->flags & OP_UNVERSIONED) == 0)
+		err = -EPROTO;
 	claim_tag(req);
 	req->result = err;
 	if (err < 0 || req_flushed(req) || start(req))
@@ -643,7 +645,7 @@ static int ask(struct req *req)
 	if (err < 0)
 		return err;
 	if (req_flushed(req)) {
-		if (saved_is_over(req->slot))
+		if (!fs_intent_is_open(req->intent))
 			return -EINTR;
 		fs_intent_give_up(req->intent);
 	}

@@ -117,7 +117,7 @@ void session_close(struct session *session);
 bool session_idle(const struct session *session); /* no request is left */
 void session_destroy(struct session *session);	  /* takes NULL; idle */
 
-/* The largest message the client may send now. */
+/* The largest message that the client may send now, or is sent. */
 uint32_t session_max_message(const struct session *session);
 
 /* A request for a message of `size` bytes (P9_MSIZE_MAX at most), to be copied into req->in by the

@@ -675,9 +675,10 @@ static void sweep_mem(struct fuzz_world *w)
 		if (node[i] && s->node[i].refs == 0)
 			fs_forget(w->fs, s->node[i].saved.fs);
 	}
-	/* The directory where a request's name was found: nobody goes on with a flushed one. */
+	/* The directory where a request's name was found, if nobody goes on with that. */
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
-		if (s->slot[i].state == SLOT_ASKING && s->slot[i].flushed && s->slot[i].named)
+		if (s->slot[i].state == SLOT_ASKING && saved_is_over(&s->slot[i]) &&
+		    s->slot[i].named)
 			fs_forget(w->fs, (struct fs_node){.id = s->name[i].dir, .type = S_IFDIR});
 	}
 }

@@ -1821,6 +1821,28 @@ static void half_way_rename_and_version(void)
 	prove();
 }
 
+static void half_way_renameat_and_version_of_another_dialect(void)
+{
+	act(PACE_LATE_FINISH);
+	unanswered(T(renameat, .olddirfid = 0, .oldname = p9_str("f"), .newdirfid = 0,
+		     .newname = p9_str("new")));
+	meanwhile("f", true);
+	with_tag(P9_NOTAG);
+	does(version_of(P9_U));
+	world->dialect = P9_U;
+	prove();
+}
+
+static void half_way_renameat_and_no_version(void)
+{
+	act(PACE_LATE_FINISH);
+	unanswered(T(renameat, .olddirfid = 0, .oldname = p9_str("f"), .newdirfid = 0,
+		     .newname = p9_str("new")));
+	meanwhile("f", true);
+	with_tag(P9_NOTAG);
+	does(T(version, .msize = MSIZE, .version = p9_str("9P1")));
+}
+
 static void half_way_unlinkat(void)
 {
 	act(PACE_LATE_FINISH);
@@ -1880,6 +1902,9 @@ static const struct script half_way[] = {
 	{"half_way_renameat", half_way_renameat, false},
 	{"half_way_rename_and_version", half_way_rename_and_version, false},
 	{"half_way_rename_and_its_tag", half_way_rename_and_its_tag, false},
+	{"half_way_renameat_and_version_of_another_dialect",
+	 half_way_renameat_and_version_of_another_dialect, false},
+	{"half_way_renameat_and_no_version", half_way_renameat_and_no_version, false},
 	{"half_way_unlinkat", half_way_unlinkat, false},
 	{"half_way_remove", half_way_remove, false},
 	{"half_way_wstat", half_way_wstat, false},
@@ -2175,6 +2200,11 @@ static void given_up_half_way_survives_a_death_at_each_store(void)
 	each_half_way(once_at_stores);
 }
 
+static void given_up_half_way_survives_two_deaths(void)
+{
+	each_half_way(twice_at_points);
+}
+
 static void given_up_half_way_survives_many_deaths(void)
 {
 	each_half_way(many_times);
@@ -2433,6 +2463,7 @@ static const struct test tests[] = {
 	 given_up_half_way_survives_a_death_at_each_point},
 	{"given_up_half_way_survives_a_death_at_each_store",
 	 given_up_half_way_survives_a_death_at_each_store},
+	{"given_up_half_way_survives_two_deaths", given_up_half_way_survives_two_deaths},
 	{"given_up_half_way_survives_many_deaths", given_up_half_way_survives_many_deaths},
 	{"fids_come_back_by_their_handles", fids_come_back_by_their_handles},
 	{"hostile_predecessor_is_refused_or_survived", hostile_predecessors},
