@@ -15,6 +15,8 @@
 set -Eeuo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source-path=SCRIPTDIR source=surroundings.sh
+. "$top/tests/lib/surroundings.sh"
 build=$(cd "${BUILD_DIR:-${top_builddir:-$top/build}}" && pwd)
 daemon=$build/xen9pfsd/xen9pfsd
 simulator=$build/tools/xen9pfs-sim
@@ -46,25 +48,30 @@ need_root() {
 
 # ---- where the share is ----
 
-# share_on disk|tmpfs: $share becomes an empty directory there.
+# share_on disk|tmpfs [KIB]: $share becomes an empty directory there, with room for so much.
 share_on() {
     local parent=$build
     [ "$1" = disk ] || parent=/dev/shm
     if [ "$1" = tmpfs ] && [ "$(stat -f -c %T "$parent" 2>/dev/null)" != tmpfs ]; then
         skip "/dev/shm is no tmpfs"
     fi
+    [ "$(df --output=avail "$parent" | tail -n 1)" -ge "${2:-0}" ] || skip "$parent is too small"
     share=$(mktemp -d "$parent/xen9pfsd.XXXXXX")
     elsewhere+=("$share")
 }
 
 # ---- waiting ----
 
-# await WHAT COMMAND...: until the command succeeds.
+# await WHAT COMMAND...: until the command succeeds. The time is the kernel's: somebody may set the
+# clock meanwhile.
 await() {
-    local what=$1 end=$((SECONDS + guard))
+    local what=$1 now end
     shift
+    read -r now _ </proc/uptime
+    end=$((${now%.*} + guard))
     until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || fail "waited $guard s in vain: $what"
+        read -r now _ </proc/uptime
+        [ "${now%.*}" -lt "$end" ] || fail "waited $guard s in vain: $what"
         sleep 0.02
     done
 }
@@ -278,6 +285,18 @@ daemon_again() {
 # verb VERB...: of the daemon on the test's bus.
 verb() {
     timeout -k 10 "$guard" "$daemon" --bus "sim:$bus" "$@"
+}
+
+# The daemon will be somebody else's, who may reach nothing but the test's directory.
+as_ordinary_user() {
+    [ "$(id -u)" = 0 ] || skip "all tests are an ordinary user's"
+    command -v setpriv >/dev/null || skip "there is no setpriv"
+    chmod 711 "$work"
+    chown 1234:1234 "$share"
+    chmod 777 "$bus" "$bus"/*
+    install -m 755 "$daemon" "$work/xen9pfsd"
+    daemon=$work/xen9pfsd
+    daemon_wrapper=(setpriv --reuid=1234 --regid=1234 --clear-groups)
 }
 
 daemon_lives() {

@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 		      sum = 0;
 	unsigned long min = argc > 5 ? strtoul(argv[3], NULL, 10) : 0;
 	unsigned long max = argc > 5 ? strtoul(argv[4], NULL, 10) : 0;
-	time_t last = time(NULL);
+	int64_t last = now_us();
 
 	for (int i = 5; i < argc; i++) {
 		if (find_word(argv[i]) < 0)
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	srand((unsigned)getpid());
-	while (!stopped && sum < count && time(NULL) - last < GUARD) {
+	while (!stopped && sum < count && now_us() - last < GUARD * INT64_C(1000000)) {
 		int what = find_word(argv[5 + rand() % (argc - 5)]);
 		int64_t when;
 
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 			printf("kill %s at_us=%lld\n", words[what], (long long)when);
 			killed[what]++;
 			sum++;
-			last = time(NULL);
+			last = now_us();
 		}
 	}
 	for (int what = 0; what < WHATS; what++)

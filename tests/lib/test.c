@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* CUnit's test functions take no argument: the one that is to run stands here. */
@@ -86,6 +87,8 @@ int test_main(int argc, char **argv, const char *suite, const struct test *tests
 
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	umask(022);
+	close_range(STDERR_FILENO + 1, ~0u, 0); /* whatever whoever calls has left open */
 	for (size_t i = 0; i < count; i++) {
 		if (!wanted(tests[i].name, argc, argv))
 			continue;

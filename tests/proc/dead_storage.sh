@@ -2,7 +2,7 @@
 # Storage that does not answer, now or ever: whoever touches it sleeps in the kernel and cannot be
 # killed. It holds up what is on it, and nothing else.
 # Its mounts go when it ends, however it does.
-if [ "$(id -u)" = 0 ] && [ -z "${IN_NAMESPACE:-}" ]; then
+if [ "$(id -u)" = 0 ] && [ -z "${IN_NAMESPACE:-}" ] && unshare --mount true 2>/dev/null; then
     IN_NAMESPACE=1 exec unshare --mount "$0" "$@"
 fi
 # shellcheck source-path=SCRIPTDIR source=../lib/bus.sh
@@ -13,6 +13,7 @@ server=''
 # storage_start: on $work/storage, alive; `share` in it is a directory to export.
 storage_start() {
     need_root "to mount"
+    [ -n "${IN_NAMESPACE:-}" ] || skip "there is no mount namespace to be had"
     [ -e /dev/fuse ] || skip "there is no /dev/fuse"
     mkdir "$work/storage"
     background storage.out "$build/tests/lib/dead_storage" "$work/storage" "$work/dead"

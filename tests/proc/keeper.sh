@@ -28,7 +28,7 @@ test_share_is_a_keeper_and_a_worker_with_one_table() {
     attach_and_hold
     [ "$(cat "/proc/$(keeper)/comm")" = xen9pfsd-keeper ] || fail "the keeper's name"
     [ "$(cat "/proc/$(worker)/comm")" = xen9pfsd-share ] || fail "the worker's name"
-    [ "$(ps -o pgid= -p "$(worker)" | tr -d ' ')" = "$(keeper)" ] || fail "the group"
+    [ "$(group_of "$(worker)")" = "$(keeper)" ] || fail "the group"
     diff <(cd "/proc/$(keeper)/fd" && echo *) <(cd "/proc/$(worker)/fd" && echo *) ||
         fail "their descriptors differ"
     # The keeper has nothing of the guest, and one thread.
@@ -42,7 +42,7 @@ test_table_is_wide_before_it_is_shared() {
     local size
     attach_and_hold
     size=$(sed -n 's/^FDSize:\t//p' "/proc/$(worker)/status")
-    [ "$size" -ge 4096 ] || [ "$size" -ge "$(ulimit -n)" ] || fail "it is $size wide"
+    [ "$size" -ge 4096 ] || [ "$size" -ge "$(ulimit -Hn)" ] || fail "it is $size wide"
 }
 
 test_killed_worker_is_followed_by_another() {

@@ -181,13 +181,14 @@ test_others_may_not_come_in() {
     need_root "to become somebody else"
     command -v setpriv >/dev/null || skip "there is no setpriv"
     chmod 711 "$work" "$bus"
-    ! setpriv --reuid 65534 --clear-groups "$daemon" --bus "sim:$bus" status 2>"$work/err" ||
-        fail "somebody else is answered"
+    install -m 755 "$daemon" "$work/xen9pfsd"
+    ! setpriv --reuid 65534 --clear-groups "$work/xen9pfsd" --bus "sim:$bus" status \
+        2>"$work/err" || fail "somebody else is answered"
     # Nor when the modes let him through.
     chmod 666 "$bus/xen9pfsd/control.sock"
     chmod 755 "$bus/xen9pfsd"
-    ! setpriv --reuid 65534 --clear-groups "$daemon" --bus "sim:$bus" status 2>"$work/err" ||
-        fail "somebody else is answered"
+    ! setpriv --reuid 65534 --clear-groups "$work/xen9pfsd" --bus "sim:$bus" status \
+        2>"$work/err" || fail "somebody else is answered"
     await_log 'an order from somebody who may not give any'
 }
 

@@ -45,12 +45,7 @@ test_killed_workers_are_not_noticed_on_small_rings() {
 }
 
 test_killed_workers_are_not_noticed_by_an_ordinary_users_guests() {
-    [ "$(id -u)" = 0 ] || skip "all tests are an ordinary user's"
-    command -v setpriv >/dev/null || skip "there is no setpriv"
-    chmod 711 "$work"
-    chown 1234:1234 "$share"
-    chmod 777 "$bus" "$bus"/*
-    daemon_wrapper=(setpriv --reuid=1234 --regid=1234 --clear-groups)
+    as_ordinary_user
     daemon_start
     killed_under_torture "$kills" 1000 60000 worker
 }

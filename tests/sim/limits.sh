@@ -57,12 +57,7 @@ test_a_guest_fills_its_share_and_no_more() {
 }
 
 test_an_ordinary_users_guest_fills_its_share_and_no_more() {
-    [ "$(id -u)" = 0 ] || skip "all tests are an ordinary user's"
-    command -v setpriv >/dev/null || skip "there is no setpriv"
-    chmod 711 "$work"
-    chown 1234:1234 "$share"
-    chmod 777 "$bus" "$bus"/*
-    daemon_wrapper=(setpriv --reuid=1234 --regid=1234 --clear-groups)
+    as_ordinary_user
     daemon_start
     fills_its_share
 }

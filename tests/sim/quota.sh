@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/bus.sh"
 
 # What is mounted here is gone with the test.
-if [ "$(id -u)" = 0 ] && [ -z "${OWN_MOUNTS:-}" ]; then
+if [ "$(id -u)" = 0 ] && [ -z "${OWN_MOUNTS:-}" ] && unshare -m true 2>/dev/null; then
     OWN_MOUNTS=1 exec unshare -m --propagation private "${BASH_SOURCE[0]}" "$@"
 fi
 
@@ -20,7 +20,7 @@ mount_with_quotas() {
 }
 
 # Sanitizers' runtimes do not start in there.
-if [ "$(id -u)" = 0 ] && [ -z "${IN_UML:-}" ] && ! sanitized &&
+if [ -n "${OWN_MOUNTS:-}" ] && [ -z "${IN_UML:-}" ] && ! sanitized &&
     command -v linux.uml mkfs.ext4 >/dev/null; then
     work=$(mktemp -d)
     here=no
@@ -34,6 +34,7 @@ fi
 # $share becomes a directory of such a file system, with a project quota of 8 MiB and 100 inodes.
 share_with_quota() { # ext4|xfs
     need_root "mounting"
+    [ -n "${OWN_MOUNTS:-}" ] || skip "there is no mount namespace to be had"
     command -v "mkfs.$1" >/dev/null || skip "there is no mkfs.$1"
     command -v setquota >/dev/null || skip "there is no setquota (package quota)"
     mount_with_quotas "$1" ||

@@ -103,7 +103,7 @@ test_a_wait_is_flushed_from_any_ring() {
 # The loop has work from one ring all the time: the other's messages must not wait for its end.
 test_a_ring_that_is_always_full_leaves_the_other_its_turns() {
     local depths few many
-    share_on tmpfs
+    share_on tmpfs 100000
     sim bench-files "$share"
     daemon_start --export "$share"
     depths=$(printf '64,%.0s' {1..9})64
