@@ -71,7 +71,7 @@ coverage() {
         function part(lines, missed) { return sprintf("%.1f %%", 100 * (lines - missed) / lines) }
         # The tests have a guest, a toolstack and a bus of their own: not what guests meet.
         function group_of(file) {
-            if (file ~ /^proto\/client|^xenbus\/(front|toolstack|sim_|link_sim|store_sim)/)
+            if (file ~ /^proto\/client|^xenbus\/(front|toolstack|sim_|guest_sim|link_sim|store_sim)/)
                 return "= for tests: client, simulation"
             if (file ~ /^xen9pfsd\/(device|runner|polling)/)
                 return "= ring path: device, runner, polling"
