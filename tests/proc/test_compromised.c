@@ -580,7 +580,7 @@ static const struct attempt {
 	{"mount_something", mount_something, CAPS | LANDLOCK | SYSCALLS, 0, false},
 	{"copy_a_mount", copy_a_mount, CAPS | SYSCALLS, 0, false},
 	{"change_root", change_root, CAPS | SYSCALLS, 0, false},
-	{"have_a_user_namespace", have_a_user_namespace, SYSCALLS, CAPS, false},
+	{"have_a_user_namespace", have_a_user_namespace, SYSCALLS, 0, false},
 	{"have_a_mount_namespace", have_a_mount_namespace, CAPS | SYSCALLS, 0, false},
 	{"enter_a_namespace_of_the_host", enter_a_namespace_of_the_host, CAPS | SYSCALLS, 0, false},
 	{"become_another_user", become_another_user, SYSCALLS, 0, false},
