@@ -384,7 +384,6 @@ static int fs_create_again(struct fs *fs, struct fs_node dir, const char *name, 
 			   struct fs_cred cred, struct fs_intent *intent)
 {
 	const struct fs_object object = {.mode = S_IFREG | (mode & FS_MODE_BITS), .cred = cred};
-
 	bool by_halves = fs->ops->finish || fs_intent_given_up(intent);
 
 	return intent && by_halves ? intent_open(fs, dir, name, &object, intent) : 0;

@@ -472,7 +472,7 @@ static inline bool fs_wait_cancelled(const struct fs_wait *wait)
 /* Whether a call was, or may have been, made with this intent. Takes NULL: no. */
 bool fs_intent_begun(const struct fs_intent *intent);
 
-/* Whether it was begun, and not seen to end: the object may be there by halves. */
+/* Whether it was begun, and not seen to end: the object may be there by halves. Takes NULL: no. */
 bool fs_intent_is_open(const struct fs_intent *intent);
 
 /* Of an open intent whose call nobody wants any more. The same call with it does nothing but make

@@ -404,7 +404,7 @@ static struct rlimit use_up(struct world *w, int count)
 			CU_ASSERT_EQUAL(errno, EEXIST);
 		visit(w, name);
 	}
-	/* All below it are in use; there may be others above that this process was started with. */
+	/* All below it are in use, whatever there is above. */
 	lowest = fcntl(w->host, F_DUPFD_CLOEXEC, 0);
 	CU_ASSERT(lowest >= 0);
 	close(lowest);
