@@ -1729,33 +1729,33 @@ static const struct script several[] = {
 
 /* ---- scripts: the client gives something up when it is half done ---- */
 
-static void half_way_symlink(void)
+/* The request, and its Tflush as soon as this object is there, or is `gone`. */
+static void flush_half_way(struct p9_msg msg, const char *object, bool gone)
 {
 	act(PACE_LATE_FINISH);
 	with_tag(7);
-	unanswered(T(symlink, .dfid = 0, .name = p9_str("new"), .target = p9_str("target")));
-	meanwhile("new", false);
+	unanswered(msg);
+	meanwhile(object, gone);
 	does(T(flush, .oldtag = 7));
+}
+
+static void half_way_symlink(void)
+{
+	flush_half_way(T(symlink, .dfid = 0, .name = p9_str("new"), .target = p9_str("target")),
+		       "new", false);
 	prove();
 }
 
 static void half_way_mkdir(void)
 {
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(make_dir(0, "new", 0755));
-	meanwhile("new", false);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(make_dir(0, "new", 0755), "new", false);
 	prove();
 }
 
 static void half_way_mknod(void)
 {
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(mknod, .dfid = 0, .name = p9_str("new"), .mode = S_IFIFO | 0600));
-	meanwhile("new", false);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(T(mknod, .dfid = 0, .name = p9_str("new"), .mode = S_IFIFO | 0600), "new",
+		       false);
 	prove();
 }
 
@@ -1763,11 +1763,7 @@ static void half_way_create(void)
 {
 	does(walk(0, 1, NULL));
 	does(walk(0, 2, NULL));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(lcreate(1, "new", O_RDWR_, 0640));
-	meanwhile("new", false);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(lcreate(1, "new", O_RDWR_, 0640), "new", false);
 	does(T(clunk, .fid = 1));
 	prove();
 }
@@ -1775,11 +1771,7 @@ static void half_way_create(void)
 static void half_way_exclusive_create(void)
 {
 	does(walk(0, 1, NULL));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(lcreate(1, "new", O_RDWR_ | P9_O_EXCL, 0640));
-	meanwhile("new", false);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(lcreate(1, "new", O_RDWR_ | P9_O_EXCL, 0640), "new", false);
 	prove();
 }
 
@@ -1787,11 +1779,7 @@ static void half_way_link(void)
 {
 	does(walk(0, 1, "f"));
 	does(walk(0, 2, "d"));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(link, .dfid = 2, .fid = 1, .name = p9_str("new")));
-	meanwhile("d/new", false);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(T(link, .dfid = 2, .fid = 1, .name = p9_str("new")), "d/new", false);
 	does(T(clunk, .fid = 2));
 	prove();
 }
@@ -1799,12 +1787,9 @@ static void half_way_link(void)
 static void half_way_renameat(void)
 {
 	does(walk(0, 1, "d"));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(renameat, .olddirfid = 1, .oldname = p9_str("x"), .newdirfid = 0,
-		     .newname = p9_str("new")));
-	meanwhile("d/x", true);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(T(renameat, .olddirfid = 1, .oldname = p9_str("x"), .newdirfid = 0,
+			 .newname = p9_str("new")),
+		       "d/x", true);
 	prove();
 }
 
@@ -1845,22 +1830,14 @@ static void half_way_renameat_and_no_version(void)
 
 static void half_way_unlinkat(void)
 {
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(unlinkat, .dfid = 0, .name = p9_str("f")));
-	meanwhile("f", true);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(T(unlinkat, .dfid = 0, .name = p9_str("f")), "f", true);
 	prove();
 }
 
 static void half_way_remove(void)
 {
 	does(walk(0, 1, "e"));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(remove, .fid = 1));
-	meanwhile("e", true);
-	does(T(flush, .oldtag = 7));
+	flush_half_way(T(remove, .fid = 1), "e", true);
 	prove();
 }
 
@@ -1869,10 +1846,7 @@ static void half_way_rename_and_its_tag(void)
 {
 	does(walk(0, 1, "f"));
 	does(walk(0, 2, "d"));
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
-	meanwhile("f", true);
+	flush_half_way(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")), "f", true);
 	with_tag(7);
 	does(T(statfs, .fid = 0));
 	prove();
@@ -1888,7 +1862,6 @@ static void half_way_wstat(void)
 	with_tag(7);
 	unanswered(msg);
 	meanwhile("f", true);
-	does(T(flush, .oldtag = 7));
 	prove();
 }
 
@@ -2113,6 +2086,13 @@ static unsigned many_times(const struct script *script, const char *should, uint
 
 /* ---- tests ---- */
 
+static bool sees_stores(void)
+{
+	if (!death_can_step())
+		test_skip("stores are not to be seen on this machine");
+	return death_can_step();
+}
+
 static void request_survives_a_death_at_each_point(void)
 {
 	each(single, countof(single), once_at_points);
@@ -2120,10 +2100,8 @@ static void request_survives_a_death_at_each_point(void)
 
 static void request_survives_a_death_at_each_store(void)
 {
-	if (!death_can_step()) {
-		test_skip("stores are not to be seen on this machine");
+	if (!sees_stores())
 		return;
-	}
 	each(single, countof(single), once_at_stores);
 }
 
@@ -2144,10 +2122,8 @@ static void requests_at_once_survive_a_death_at_each_point(void)
 
 static void requests_at_once_survive_a_death_at_each_store(void)
 {
-	if (!death_can_step()) {
-		test_skip("stores are not to be seen on this machine");
+	if (!sees_stores())
 		return;
-	}
 	each(several, countof(several), once_at_stores);
 }
 
@@ -2163,10 +2139,8 @@ static void attributes_in_files_survive_a_death_at_each_point(void)
 
 static void attributes_in_files_survive_a_death_at_each_store(void)
 {
-	if (!death_can_step()) {
-		test_skip("stores are not to be seen on this machine");
+	if (!sees_stores())
 		return;
-	}
 	each_in_files(once_at_stores);
 }
 
@@ -2193,10 +2167,8 @@ static void given_up_half_way_survives_a_death_at_each_point(void)
 
 static void given_up_half_way_survives_a_death_at_each_store(void)
 {
-	if (!death_can_step()) {
-		test_skip("stores are not to be seen on this machine");
+	if (!sees_stores())
 		return;
-	}
 	each_half_way(once_at_stores);
 }
 
