@@ -2,8 +2,8 @@
  *
  * mem_lock.c - byte-range locks of files in memory.
  *
- * An object lists what is held of it, by which open file. A new lock is first cut out of
- * what the same file holds, then added, so no two of one file ever overlap.
+ * An object lists what is held of it, by which open file. A new lock is cut out of what the same
+ * file holds, so no two of one file ever overlap.
  */
 #include "fs/mem.h"
 
@@ -31,37 +31,82 @@ static struct mem_held *mem_conflict(struct mem_inode *inode, int32_t file,
 	return NULL;
 }
 
-static int mem_lock_add(struct mem_inode *inode, int32_t file, enum fs_lock_type type,
-			uint64_t first, uint64_t last)
+/* Of several locks in the way the first one is told, so the order is the kernel's: by open file, as
+ * they came, and by the start within one. */
+static struct mem_held *mem_lock_add(struct mem_inode *inode, int32_t file, enum fs_lock_type type,
+				     uint64_t first, uint64_t last)
 {
-	struct mem_held *lock = malloc(sizeof(*lock));
+	struct mem_held *lock = malloc(sizeof(*lock)), *held, *before = NULL;
 
 	if (!lock)
-		return -ENOLCK;
+		return NULL;
 	*lock = (struct mem_held){.file = file, .type = type, .first = first, .last = last};
-	LIST_INSERT_HEAD(&inode->locks, lock, next);
-	return 0;
+	LIST_FOREACH (held, &inode->locks, next) {
+		bool behind = before && before->file == file && held->file != file;
+
+		if (behind || (held->file == file && held->first > first))
+			break;
+		before = held;
+	}
+	if (before)
+		LIST_INSERT_AFTER(before, lock, next);
+	else
+		LIST_INSERT_HEAD(&inode->locks, lock, next);
+	return lock;
 }
 
-/* Takes the range out of what `file` holds; a lock around it falls into two. */
-static int mem_lock_cut(struct mem_inode *inode, int32_t file, const struct fs_lock *range)
+/* Takes the range out of what `file` holds, but for `added`; a lock around it falls into two. */
+static int mem_lock_cut(struct mem_inode *inode, int32_t file, uint64_t first, uint64_t last,
+			const struct mem_held *added)
 {
 	struct mem_held *held, *following;
-	uint64_t last = mem_lock_last(range);
-	int ret = 0;
 
-	for (held = LIST_FIRST(&inode->locks); held && ret == 0; held = following) {
+	for (held = LIST_FIRST(&inode->locks); held; held = following) {
 		following = LIST_NEXT(held, next);
-		if (held->file != file || !mem_lock_overlaps(held, range))
+		if (held == added || held->file != file || held->last < first || held->first > last)
 			continue;
-		if (held->last > last)
-			ret = mem_lock_add(inode, file, held->type, last + 1, held->last);
-		if (ret == 0 && held->first < range->start)
-			ret = mem_lock_add(inode, file, held->type, held->first, range->start - 1);
+		if (held->last > last &&
+		    !mem_lock_add(inode, file, held->type, last + 1, held->last))
+			return -ENOLCK;
+		if (held->first < first &&
+		    !mem_lock_add(inode, file, held->type, held->first, first - 1))
+			return -ENOLCK;
 		LIST_REMOVE(held, next);
 		free(held);
 	}
-	return ret;
+	return 0;
+}
+
+/* The range, and what the same file holds in the same way around it and beside it. */
+static void mem_lock_join(struct mem_inode *inode, int32_t file, enum fs_lock_type type,
+			  uint64_t *first, uint64_t *last)
+{
+	const uint64_t reach_first = *first > 0 ? *first - 1 : 0,
+		       reach_last = *last < UINT64_MAX ? *last + 1 : UINT64_MAX;
+	struct mem_held *held;
+
+	LIST_FOREACH (held, &inode->locks, next) {
+		if (held->file != file || held->type != type || held->last < reach_first ||
+		    held->first > reach_last)
+			continue;
+		if (held->first < *first)
+			*first = held->first;
+		if (held->last > *last)
+			*last = held->last;
+	}
+}
+
+/* The new lock is there before what the file held is cut, and so takes its place in the order. */
+static int mem_lock_set(struct mem_inode *inode, int32_t file, const struct fs_lock *lock)
+{
+	uint64_t first = lock->start, last = mem_lock_last(lock);
+	struct mem_held *added;
+
+	if (lock->type == FS_LOCK_NONE)
+		return mem_lock_cut(inode, file, first, last, NULL);
+	mem_lock_join(inode, file, lock->type, &first, &last);
+	added = mem_lock_add(inode, file, lock->type, first, last);
+	return added ? mem_lock_cut(inode, file, first, last, added) : -ENOLCK;
 }
 
 /* What was held there by the file itself goes, for a weaker lock perhaps. */
@@ -72,11 +117,9 @@ static int mem_lock_try(struct mem *mem, struct fs_file file, const struct fs_lo
 
 	if (lock->type != FS_LOCK_NONE && mem_conflict(inode, file.id, lock))
 		return -EAGAIN;
-	ret = mem_lock_cut(inode, file.id, lock);
+	ret = mem_lock_set(inode, file.id, lock);
 	pthread_cond_broadcast(&mem->unlocked);
-	if (ret || lock->type == FS_LOCK_NONE)
-		return ret;
-	return mem_lock_add(inode, file.id, lock->type, lock->start, mem_lock_last(lock));
+	return ret;
 }
 
 int mem_lock(struct fs *fs, struct fs_file file, const struct fs_lock *lock)
@@ -122,8 +165,6 @@ int mem_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 
 void mem_unlock_all(struct mem *mem, struct mem_inode *inode, int32_t file)
 {
-	static const struct fs_lock all = {.type = FS_LOCK_NONE};
-
-	mem_lock_cut(inode, file, &all);
+	mem_lock_cut(inode, file, 0, UINT64_MAX, NULL);
 	pthread_cond_broadcast(&mem->unlocked);
 }

@@ -400,6 +400,47 @@ static void readers_share_and_one_may_upgrade(void)
 	put(&w, node);
 }
 
+static void tells(struct world *w, struct fs_file file, enum fs_lock_type type, uint64_t start,
+		  uint64_t length)
+{
+	struct fs_lock told = {.type = FS_LOCK_WRITE};
+
+	OK(fs_getlock(w->fs, file, &told));
+	CU_ASSERT_EQUAL(told.type, type);
+	CU_ASSERT_EQUAL(told.start, start);
+	CU_ASSERT_EQUAL(told.length, length);
+}
+
+/* Of several in the way: of the file that has locked for the longest time, the first one. */
+static void the_first_lock_is_told(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_file a = open_node(&w, node, O_RDWR), b = open_node(&w, node, O_RDWR),
+		       c = open_node(&w, node, O_RDWR);
+
+	OK(lock(&w, a, FS_LOCK_WRITE, 20, 10));
+	OK(lock(&w, b, FS_LOCK_WRITE, 0, 10));
+	tells(&w, c, FS_LOCK_WRITE, 20, 10);
+	OK(lock(&w, a, FS_LOCK_WRITE, 12, 3));
+	tells(&w, c, FS_LOCK_WRITE, 12, 3);
+	OK(lock(&w, a, FS_LOCK_WRITE, 15, 5));
+	tells(&w, c, FS_LOCK_WRITE, 12, 18);
+	OK(lock(&w, a, FS_LOCK_READ, 12, 18));
+	tells(&w, c, FS_LOCK_READ, 12, 18);
+	OK(lock(&w, a, FS_LOCK_WRITE, 14, 2));
+	tells(&w, c, FS_LOCK_READ, 12, 2);
+	OK(lock(&w, a, FS_LOCK_NONE, 12, 2));
+	tells(&w, c, FS_LOCK_WRITE, 14, 2);
+	OK(lock(&w, a, FS_LOCK_NONE, 0, 0));
+	OK(lock(&w, a, FS_LOCK_WRITE, 20, 10));
+	tells(&w, c, FS_LOCK_WRITE, 0, 10);
+	fs_close(w.fs, c);
+	fs_close(w.fs, b);
+	fs_close(w.fs, a);
+	put(&w, node);
+}
+
 static void a_release_splits_a_lock(void)
 {
 	_world_ struct world w = world();
@@ -516,6 +557,7 @@ const struct test file_tests[] = {
 	{"everything_open_can_be_flushed", everything_open_can_be_flushed},
 	{"locks_conflict_between_open_files", locks_conflict_between_open_files},
 	{"readers_share_and_one_may_upgrade", readers_share_and_one_may_upgrade},
+	{"the_first_lock_is_told", the_first_lock_is_told},
 	{"a_release_splits_a_lock", a_release_splits_a_lock},
 	{"closing_releases_locks", closing_releases_locks},
 	{"locks_need_the_access_mode", locks_need_the_access_mode},
