@@ -183,8 +183,8 @@ static void req_init(struct session *session, uint32_t number, struct lane *lane
 		.session = session,
 		.lane = lane,
 		.slot = &session->saved->slot[number],
-		.in = session->saved->in[number],
-		.out = session->saved->out[number],
+		.in = saved_in(session->saved, number),
+		.out = saved_out(session->saved, number),
 		.in_size = size,
 		.text = req->text,
 		.text_room = req->text_room,
@@ -301,6 +301,7 @@ static void req_release(struct req *req)
 static void req_trim(struct req *req)
 {
 	struct session *session = req->session;
+	ptrdiff_t number = req - session->req;
 
 	if (req->bytes <= KEPT_BUFFER_MAX || req->bytes <= req->fat)
 		return;
@@ -311,8 +312,8 @@ static void req_trim(struct req *req)
 		return;
 	}
 	req->fat = 0;
-	madvise(req->in, P9_MSIZE_MAX, MADV_REMOVE);
-	madvise(req->out, P9_MSIZE_MAX, MADV_REMOVE);
+	madvise(session->saved->in[number], SAVED_ROW, MADV_REMOVE);
+	madvise(session->saved->out[number], SAVED_ROW, MADV_REMOVE);
 	if (req->text_room > KEPT_BUFFER_MAX) {
 		free(req->text);
 		req->text = NULL;
@@ -1059,7 +1060,7 @@ static void take_up_kept(struct session *session, uint32_t number, struct lane *
 	if (!slot->kept || slot->state >= SLOT_SENDING)
 		return;
 	if (lane->fetch == NULL ||
-	    !lane->fetch(lane, session->saved->in[number], slot->in_size, slot->at))
+	    !lane->fetch(lane, saved_in(session->saved, number), slot->in_size, slot->at))
 		saved_set(&slot->state, SLOT_FREE);
 	__atomic_store_n(&slot->kept, false, __ATOMIC_RELEASE);
 }

@@ -30,7 +30,7 @@ static uint32_t *word(struct saved *s, struct fuzz_input *in)
 		{offsetof(struct saved, xattr), sizeof(s->xattr[0]), 4},
 		{offsetof(struct saved, fid), sizeof(s->fid[0]), 16},
 		{offsetof(struct saved, node), sizeof(s->node[0]), 16},
-		{offsetof(struct saved, in), sizeof(s->in[0]), 24},
+		{offsetof(struct saved, in) + SAVED_IN_AT / 4 * 4, sizeof(s->in[0]), 24},
 		{offsetof(struct saved, name), sizeof(s->name[0]), 24},
 	};
 	uint8_t a = fuzz_u8(in) % countof(area);

@@ -89,6 +89,8 @@ static void write_script(void)
 
 /* ---- mutants ---- */
 
+#define MESSAGES_AT (offsetof(struct saved, in) + SAVED_IN_AT / 4 * 4)
+
 /* The words that are in use: so many of the first of each array. */
 static uint32_t *some_word(struct saved *s)
 {
@@ -106,12 +108,12 @@ static uint32_t *some_word(struct saved *s)
 		{offsetof(struct saved, fid), sizeof(s->fid[0]), 14},
 		{offsetof(struct saved, node), sizeof(s->node[0]), 18},
 		{offsetof(struct saved, name), sizeof(s->name[0]), 16},
-		{offsetof(struct saved, in), sizeof(s->in[0]), 16},
+		{MESSAGES_AT, sizeof(s->in[0]), 16},
 	};
 	uint32_t a = draw(countof(area)), size = (uint32_t)area[a].size;
 	size_t at = area[a].at + draw(area[a].used) * area[a].size;
 
-	if (area[a].at == offsetof(struct saved, in))
+	if (area[a].at == MESSAGES_AT)
 		size = 64;
 	/* The first words of an entry say most. */
 	if (size > 64 && draw(2) == 0)
