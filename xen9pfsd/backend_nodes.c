@@ -88,21 +88,6 @@ struct change {
 	enum xenbus_state state;
 };
 
-/* The toolstack or another backend may have written our state meanwhile: -EBUSY, whose event is
- * on its way. Nothing is ever written into a directory that is gone. */
-static int check_seen(struct store *store, store_txn txn, const struct change *change)
-{
-	char path[STORE_PATH_MAX], state[16], seen[16];
-	ssize_t got;
-
-	nodes_path(path, change->dir, "state");
-	snprintf(seen, sizeof(seen), "%d", change->seen);
-	got = store_read(store, txn, path, state, sizeof(state));
-	if (got < 0)
-		return (int)got;
-	return strcmp(state, seen) == 0 ? 0 : -EBUSY;
-}
-
 static int read_node(struct store *store, store_txn txn, const char *dir, const char *key,
 		     char text[NODE_TEXT_MAX])
 {
@@ -112,6 +97,17 @@ static int read_node(struct store *store, store_txn txn, const char *dir, const 
 	nodes_path(path, dir, key);
 	got = store_read(store, txn, path, text, NODE_TEXT_MAX);
 	return got < 0 ? (int)got : 0;
+}
+
+/* The toolstack or another backend may have written our state meanwhile: -EBUSY, whose event is
+ * on its way. Nothing is ever written into a directory that is gone. */
+static int check_seen(struct store *store, store_txn txn, const struct change *change)
+{
+	char state[NODE_TEXT_MAX], seen[16];
+	int err = read_node(store, txn, change->dir, "state", state);
+
+	snprintf(seen, sizeof(seen), "%d", change->seen);
+	return err < 0 ? err : strcmp(state, seen) == 0 ? 0 : -EBUSY;
 }
 
 /* A toolstack writes 5 or 6 when it takes a device away, be it that nobody served it. */
