@@ -48,9 +48,9 @@ PROFILES = {
     },
     "all": {
         "rows": ROWS,
-        "small": [1, 2, 4, 8, 16, 32, 64], "large": [1, 4, 16], "slow": [1, 8, 32],
+        "small": [1, 2, 4, 8, 16, 32, 64], "large": [1, 4, 16], "slow": [1, 32],
         "slow_rows": ROWS, "delays": [1, 10],
-        "rounds": 5, "slow_rounds": 5, "ms": 200, "fids": 1000000, "labs": True,
+        "rounds": 5, "slow_rounds": 5, "ms": 150, "fids": 1000000, "labs": True,
     },
     "against": {
         "rows": ROWS, "small": [1, 8, 32], "large": [4], "slow": [32], "slow_rows": ["read4k"],
