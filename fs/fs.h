@@ -349,8 +349,8 @@ struct fs_ops {
 	/* Extended attributes as in xattr(7), whole values. getxattr and listxattr return the
 	 * length; `size` 0 only asks for it; ERANGE when it does not fit. ENODATA when
 	 * missing; EOPNOTSUPP for a name space the driver does not keep. setxattr `flags`:
-	 * XATTR_CREATE, XATTR_REPLACE or 0; an empty value is a value (of a POSIX ACL: its
-	 * removal, always a success). */
+	 * XATTR_CREATE, XATTR_REPLACE or 0; an empty value is a value. A POSIX ACL is set whatever
+	 * the flags are, and removed by an empty value or removexattr, be there one or not. */
 	ssize_t (*getxattr)(struct fs *fs, struct fs_node node, const char *name, void *buf,
 			    size_t size);
 	ssize_t (*listxattr)(struct fs *fs, struct fs_node node, void *buf, size_t size);

@@ -2,6 +2,8 @@
  *
  * mem_xattr.c - extended attributes of objects in memory, stored as they come.
  */
+#include <endian.h>
+#include <linux/posix_acl_xattr.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -25,6 +27,28 @@ static int mem_judge_xattr(const struct mem_inode *inode, const char *name, int 
 	if (!S_ISREG(mode) && !S_ISDIR(mode))
 		return elsewhere;
 	return name[5] == '\0' ? -EINVAL : 0;
+}
+
+/* What Linux refuses of an ACL at first sight; what is in it is not looked at. An empty one is
+ * none. */
+static int mem_judge_acl(const struct mem_inode *inode, const char *name, const void *buf,
+			 size_t size)
+{
+	struct posix_acl_xattr_header header;
+
+	if (size == 0)
+		return 0;
+	if (size < sizeof(header))
+		return -EINVAL;
+	memcpy(&header, buf, sizeof(header));
+	if (le32toh(header.a_version) != POSIX_ACL_XATTR_VERSION)
+		return -EOPNOTSUPP;
+	if ((size - sizeof(header)) % sizeof(struct posix_acl_xattr_entry) != 0)
+		return -EINVAL;
+	if (S_ISLNK(inode->attr.mode))
+		return -EOPNOTSUPP;
+	return strcmp(name, "system.posix_acl_default") == 0 && !S_ISDIR(inode->attr.mode) ? -EACCES
+											   : 0;
 }
 
 static struct mem_xattr *mem_find_xattr(struct mem_inode *inode, const char *name)
@@ -92,8 +116,12 @@ int mem_setxattr(struct fs *fs, struct fs_node node, const char *name, const voi
 
 	if (err < 0)
 		return err;
-	if (mem_is_acl(name) && size == 0)
-		return old ? mem_drop_xattr(inode, old) : 0;
+	if (mem_is_acl(name)) {
+		flags = 0;
+		err = mem_judge_acl(inode, name, buf, size);
+		if (err < 0 || size == 0)
+			return err == 0 && old ? mem_drop_xattr(inode, old) : err;
+	}
 	if (old && (flags & XATTR_CREATE))
 		return -EEXIST;
 	if (!old && (flags & XATTR_REPLACE))
@@ -121,7 +149,11 @@ int mem_removexattr(struct fs *fs, struct fs_node node, const char *name)
 
 	if (err < 0)
 		return err;
-	return xattr ? mem_drop_xattr(inode, xattr) : -ENODATA;
+	if (xattr)
+		return mem_drop_xattr(inode, xattr);
+	if (!mem_is_acl(name))
+		return -ENODATA;
+	return S_ISLNK(inode->attr.mode) ? -EOPNOTSUPP : 0;
 }
 
 void mem_drop_xattrs(struct mem_inode *inode)

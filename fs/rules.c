@@ -132,7 +132,8 @@ static ssize_t rules_listxattr(struct fs *fs, struct fs_node node, void *buf, si
 	return (ssize_t)kept;
 }
 
-/* An ACL under the prefix is as it would be without: removing one that is not there succeeds. */
+/* An ACL under the prefix is as it would be without: removing one that is not there succeeds, and
+ * no flag keeps one from being set. */
 static int remove_acl(struct fs *fs, struct fs_node node, const char *host)
 {
 	int ret = fs_removexattr(layer_below(fs), node, host, NULL);
@@ -153,8 +154,11 @@ static int rules_setxattr(struct fs *fs, struct fs_node node, const char *name, 
 
 	if (ret)
 		return ret;
-	if (size == 0 && is_prefixed_acl(host.text))
-		return remove_acl(fs, node, host.text);
+	if (is_prefixed_acl(host.text)) {
+		if (size == 0)
+			return remove_acl(fs, node, host.text);
+		flags = 0;
+	}
 	return fs_setxattr(layer_below(fs), node, host.text, buf, size, flags, NULL);
 }
 

@@ -233,6 +233,11 @@ static void acls_are_kept_and_removed_when_empty(void)
 		OK(fs_setxattr(w.fs, dir, names[i], "", 0, 0, NULL));
 		FAILS(ENODATA, fs_getxattr(w.fs, dir, names[i], buf, sizeof(buf)));
 		OK(fs_setxattr(w.fs, dir, names[i], NULL, 0, XATTR_REPLACE, NULL));
+		OK(fs_removexattr(w.fs, dir, names[i], NULL));
+		OK(fs_setxattr(w.fs, dir, names[i], acl, sizeof(acl), XATTR_REPLACE, NULL));
+		OK(fs_setxattr(w.fs, dir, names[i], acl, sizeof(acl), XATTR_CREATE, NULL));
+		OK(fs_removexattr(w.fs, dir, names[i], NULL));
+		FAILS(ENODATA, fs_getxattr(w.fs, dir, names[i], buf, sizeof(buf)));
 	}
 	put(&w, dir);
 }
