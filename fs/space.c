@@ -269,7 +269,8 @@ static bool is_written(struct space *space, const struct space_object *object)
 	bool written;
 
 	pthread_mutex_lock(&space->lock);
-	written = object->pins == 1 && object->written && !object->gone;
+	written = object->pins == 1 && __atomic_load_n(&object->written, __ATOMIC_RELAXED) &&
+		  !object->gone;
 	pthread_mutex_unlock(&space->lock);
 	return written;
 }
@@ -761,11 +762,8 @@ static ssize_t space_write(struct fs *fs, struct fs_file file, const void *buf, 
 		settle_file(space, object, file);
 	n = fs_write(layer_below(fs), file, buf, size, offset, NULL);
 	settle_file(space, object, file);
-	if (object && !object->written) {
-		pthread_mutex_lock(&space->lock);
-		object->written = true;
-		pthread_mutex_unlock(&space->lock);
-	}
+	if (object && !__atomic_load_n(&object->written, __ATOMIC_RELAXED))
+		__atomic_store_n(&object->written, true, __ATOMIC_RELAXED);
 	space_end(space, most);
 	return n;
 }

@@ -28,7 +28,8 @@ struct space_object {
 	uint32_t pins;	/* nodes, files and calls */
 	uint32_t opens;
 	bool known;
-	bool written; /* since it was pinned: file systems give back when it is closed */
+	bool written; /* since it was pinned: file systems give back when it is closed; set without
+			 the lock */
 	bool gone;    /* has no name any more; counted apart, as no walk finds it */
 	bool sure;    /* it was counted with the tree when it was found, or is gone */
 	bool passed;  /* was old enough to be deleted, but in use */
