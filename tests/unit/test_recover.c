@@ -1846,7 +1846,10 @@ static void half_way_rename_and_its_tag(void)
 {
 	does(walk(0, 1, "f"));
 	does(walk(0, 2, "d"));
-	flush_half_way(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")), "f", true);
+	act(PACE_LATE_FINISH);
+	with_tag(7);
+	unanswered(T(rename, .fid = 1, .dfid = 2, .name = p9_str("x")));
+	meanwhile("f", true);
 	with_tag(7);
 	does(T(statfs, .fid = 0));
 	prove();
@@ -1858,10 +1861,7 @@ static void half_way_wstat(void)
 
 	walking(P9_U, 1, "f");
 	msg.Twstat.stat.mode = 0421;
-	act(PACE_LATE_FINISH);
-	with_tag(7);
-	unanswered(msg);
-	meanwhile("f", true);
+	flush_half_way(msg, "f", true);
 	prove();
 }
 
