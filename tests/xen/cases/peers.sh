@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# DESC: figures, as JSON: this daemon and QEMU's backend by turns, the same guests and files
+# DESC: figures, as JSON: this daemon and then QEMU's backend, or the other way round, the same guests and files
 #
 # Two guests with three shares each: of a file system in memory, and of two whose every access takes 1
-# and 4 ms. LAB_ROUNDS rounds (3), in each both servers, whose guests boot anew; who comes first
-# changes. Time is what the emulated machine counts, by its instructions: what is compared is
-# comparable, and no figure is one of a real machine.
+# and 4 ms. They boot for one server, and then for the other; all rounds of LAB_ROUNDS, which has their
+# numbers ("0 1 2"), are measured in between. If the first number is odd, QEMU is first. Time is what the
+# emulated machine counts, by its instructions: what is compared is comparable, and no figure is one of a
+# real machine.
 # shellcheck source=../dom0/lib.sh
 . /payload/lib.sh
-ms=190                                  # of each measurement
+ms=150                                  # of each measurement
 cat > /tmp/main <<'MAIN'
 . /lab/lib.sh
 load 9p
@@ -46,12 +47,18 @@ sample() {
     [ $# = 5 ] || figure=$(awk -v ops="$5" -v size="$6" 'BEGIN { printf "\"mib_s\": %.2f", ops * size / 1048576 }')
     echo "TABLE  {\"row\": \"$1\", \"depth\": $2, \"target\": \"$target\", \"storage\": \"$3\", \"guests\": $4, \"round\": $round, $figure}"
 }
-# load DOMID KIND DEPTH TAG: operations in a second
+# load DOMID TAG KIND DEPTH [KIND DEPTH...]: operations in a second, a line for each load
 load() {
-    local path=/mnt/$4/file said
-    [ "$2" != meta ] || path=/mnt/$4
-    said=$(in_guest "$1" "/lab/load $2 $3 $ms $path") || { bad "load $2 on $target: $said"; return 1; }
-    echo "${said##* }"
+    local domid=$1 tag=$2 order='' path said
+    shift 2
+    while [ $# -gt 0 ]; do
+        path=/mnt/$tag/file
+        [ "$1" != meta ] || path=/mnt/$tag
+        order+="${order:+ && }/lab/load $1 $2 $ms $path"
+        shift 2
+    done
+    said=$(in_guest "$domid" "$order") || { bad "$order, on $target: $said"; return 1; }
+    awk '{ print $NF }' <<< "$said"
 }
 # fresh TAG: what is slow there is not in memory; $storage is what samples call it
 fresh() {
@@ -60,11 +67,26 @@ fresh() {
     storage="${1#slow} ms"
     echo 3 > /proc/sys/vm/drop_caches
 }
-# one ROW KIND DEPTH TAG [BYTES]: in the first guest
-one() {
+# slow ROW KIND DEPTH TAG: in the first guest
+slow() {
     local ops storage
     fresh "$4"
-    ops=$(load "${guests[0]}" "$2" "$3" "$4") && sample "$1" "$3" "$storage" 1 "$ops" "${@:5}"
+    ops=$(load "${guests[0]}" "$4" "$2" "$3") && sample "$1" "$3" "$storage" 1 "$ops"
+}
+# in_memory ROW,KIND,DEPTH[,BYTES]...: in the first guest, one after the other by one order, because each
+# takes a while
+in_memory() {
+    local loads=() all ops one row kind depth size i=0
+    for one in "$@"; do
+        IFS=, read -r row kind depth size <<< "$one"
+        loads+=("$kind" "$depth")
+    done
+    all=$(load "${guests[0]}" memory "${loads[@]}") || return
+    mapfile -t ops <<< "$all"
+    for one in "$@"; do
+        IFS=, read -r row kind depth size <<< "$one"
+        sample "$row" "$depth" memory 1 "${ops[i++]}" ${size:+"$size"}
+    done
 }
 # directly ROW KIND DEPTH TAG: in dom0, without guest and server: the limit
 directly() {
@@ -76,27 +98,25 @@ directly() {
 # both ROW KIND DEPTH TAG: in both, at the same time
 both() {
     local a b
-    load "${guests[1]}" "${@:2}" > /tmp/other &
-    a=$(load "${guests[0]}" "${@:2}")
+    load "${guests[1]}" "$4" "$2" "$3" > /tmp/other &
+    a=$(load "${guests[0]}" "$4" "$2" "$3")
     wait $!
     read -r b < /tmp/other
     [ -n "$b" ] || bad "$2 in both guests on $target"
     [ -z "$a" ] || [ -z "$b" ] || sample "$1" "$3" memory 2 "$(awk -v a="$a" -v b="$b" 'BEGIN { print a + b }')"
 }
 measure() {
-    local depth
+    local depth loads=()
     for depth in 1 8 32; do
-        one read4k read $depth memory
-        one write4k write $depth memory
-        one "create + stat + unlink" meta $depth memory
+        loads+=("read4k,read,$depth" "write4k,write,$depth" "create + stat + unlink,meta,$depth")
     done
     for depth in 1 4; do
-        one "sequential read" seqread $depth memory 131072
-        one "sequential write" seqwrite $depth memory 131072
+        loads+=("sequential read,seqread,$depth,131072" "sequential write,seqwrite,$depth,131072")
     done
+    in_memory "${loads[@]}"
     for depth in 1 8 32; do
-        one read4k read $depth slow1
-        one read4k read $depth slow4
+        slow read4k read $depth slow1
+        slow read4k read $depth slow4
     done
     both read4k read 8 memory
     both read4k read 32 memory
@@ -111,7 +131,7 @@ limits() {
 }
 # turn TARGET: the two guests, from their creation to their end
 turn() {
-    local n
+    local n round
     target=$1 guests=()
     for n in 1 2; do
         config "guest$n" /tmp/guest.cpio "$(p9 memory "$share/memory")" "$(p9 slow1 "$share/slow1")" \
@@ -120,7 +140,7 @@ turn() {
         guests+=("$domid")
     done
     for n in "${guests[@]}"; do xs wait 300 "/local/domain/$n/data/idle" yes || die "domain $n does not get ready"; done
-    measure
+    for round in $rounds; do measure; done
     for n in "${guests[@]}"; do in_guest "$n" stop; finished "$n"; done
     nothing_left "${guests[@]}"
 }
@@ -131,7 +151,7 @@ ours() {
 }
 ramdisk /tmp/guest.cpio /tmp/main /payload/load
 guest_mem=160
-for ((round = 0; round < ${LAB_ROUNDS:-3}; round++)); do
-    limits
-    if [ $((round % 2)) = 0 ]; then ours; turn "xen qemu"; else turn "xen qemu"; ours; fi
-done
+rounds=${LAB_ROUNDS:-0 1 2}
+round=${rounds%% *}
+limits
+if [ $((round % 2)) = 0 ]; then ours; turn "xen qemu"; else turn "xen qemu"; ours; fi
