@@ -2,8 +2,9 @@
  *
  * sim_torture_flush.c - the kind "flush": requests that are given up while they are under way.
  * Such a request does all of its work or nothing. One that runs already goes on when Rflush has
- * come (docs/9p.md, "Flush"): the model looks and learns. That no reply comes then is the client's
- * check.
+ * come (docs/9p.md, "Flush"): the model looks and learns. Nothing tells when what has not been seen
+ * yet cannot come any more: such a place is not used again. That no reply comes then is the
+ * client's check.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,9 @@ struct cell {
 };
 
 struct flush {
+	unsigned directories; /* ever made */
 	struct slot slot[SLOTS];
+	unsigned files;
 	uint32_t fid; /* of the file with the cells, open */
 	struct cell cell[CELLS];
 };
@@ -313,19 +316,94 @@ static int flush_nothing(struct torture_task *task)
 			     "flush of an unused tag");
 }
 
-/* ---- the kind ---- */
+/* ---- new places ---- */
 
-/* A burst of slots: unsure ones only when there are not enough others, and those last. */
-static unsigned choose_slots(struct torture_task *task, struct slot **chosen)
+static int make_slots(struct torture_task *task)
+{
+	struct client *client = task->torture->client;
+	struct flush *flush = task->state;
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && i < SLOTS; i++) {
+		char name[24];
+
+		flush->slot[i] = (struct slot){.dir = P9_NOFID};
+		snprintf(name, sizeof(name), "slot-%u", flush->directories++);
+		result = client_mkdir(client, task->dir, name, 0755, 0);
+		if (result == 0)
+			result = client_walk(client, task->dir, name, &flush->slot[i].dir);
+	}
+	return torture_judge(task, result, 0, "making the directories");
+}
+
+/* What was once there, or not, has not changed by itself. */
+static int settle_slots(struct torture_task *task)
 {
 	struct flush *flush = task->state;
-	unsigned wanted = 1 + torture_below(task, BURST), start = torture_below(task, SLOTS);
-	unsigned count = 0;
+	int result = 0;
 
-	for (unsigned i = 0; i < 2 * SLOTS && count < wanted; i++) {
+	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
+		result = settle(task, &flush->slot[i]);
+	return result;
+}
+
+static int leave_slots(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+	int result = settle_slots(task);
+
+	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
+		result = torture_judge(
+			task, client_clunk(task->torture->client, flush->slot[i].dir), 0, "clunk");
+	return result;
+}
+
+static int make_cells(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+	char name[24];
+	int result;
+
+	memset(flush->cell, 0, sizeof(flush->cell));
+	snprintf(name, sizeof(name), "cells-%u", flush->files++);
+	result = torture_create(task, task->dir, name, O_RDWR | P9_O_EXCL, 0644, &flush->fid);
+	for (unsigned i = 0; result == 0 && i < CELLS; i++)
+		result = client_write_all(task->torture->client, flush->fid, i * CELL,
+					  flush->cell[i].bytes, CELL);
+	return torture_judge(task, result, 0, "making the file");
+}
+
+static int settle_cells(struct torture_task *task)
+{
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && i < CELLS; i++)
+		result = settle_cell(task, i);
+	return result;
+}
+
+static int leave_cells(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+	int result = settle_cells(task);
+
+	return result != 0 ? result
+			   : torture_judge(task, client_clunk(task->torture->client, flush->fid), 0,
+					   "clunk");
+}
+
+/* ---- the kind ---- */
+
+/* Sure ones for a burst; fewer than `wanted` if there are not enough. */
+static unsigned choose_slots(struct torture_task *task, struct slot **chosen, unsigned wanted)
+{
+	struct flush *flush = task->state;
+	unsigned start = torture_below(task, SLOTS), count = 0;
+
+	for (unsigned i = 0; i < SLOTS && count < wanted; i++) {
 		struct slot *slot = &flush->slot[(start + i) % SLOTS];
 
-		if (slot->unsure == (i >= SLOTS))
+		if (!slot->unsure)
 			chosen[count++] = slot;
 	}
 	return count;
@@ -333,32 +411,33 @@ static unsigned choose_slots(struct torture_task *task, struct slot **chosen)
 
 static int flush_names(struct torture_task *task)
 {
+	unsigned wanted = 1 + torture_below(task, BURST);
 	struct slot *chosen[BURST];
-	unsigned count = choose_slots(task, chosen);
 	int result = 0;
 
-	for (unsigned i = 0; result == 0 && i < count; i++) {
-		result = settle(task, chosen[i]);
-		chosen[i]->unsure = false;
+	if (choose_slots(task, chosen, wanted) < wanted) {
+		result = leave_slots(task);
+		return result != 0 ? result : make_slots(task);
 	}
-	for (unsigned i = 0; result == 0 && i < count; i++)
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
+		result = settle(task, chosen[i]);
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
 		result = send_name(task, chosen[i]);
-	for (unsigned i = 0; result == 0 && i < count; i++)
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
 		result = finish_name(task, chosen[i]);
 	return result;
 }
 
 /* The same for cells. */
-static unsigned choose_cells(struct torture_task *task, unsigned *chosen)
+static unsigned choose_cells(struct torture_task *task, unsigned *chosen, unsigned wanted)
 {
 	const struct flush *flush = task->state;
-	unsigned wanted = 1 + torture_below(task, BURST), start = torture_below(task, CELLS);
-	unsigned count = 0;
+	unsigned start = torture_below(task, CELLS), count = 0;
 
-	for (unsigned i = 0; i < 2 * CELLS && count < wanted; i++) {
+	for (unsigned i = 0; i < CELLS && count < wanted; i++) {
 		unsigned index = (start + i) % CELLS;
 
-		if (flush->cell[index].unsure == (i >= CELLS))
+		if (!flush->cell[index].unsure)
 			chosen[count++] = index;
 	}
 	return count;
@@ -366,55 +445,39 @@ static unsigned choose_cells(struct torture_task *task, unsigned *chosen)
 
 static int flush_cells(struct torture_task *task)
 {
-	struct flush *flush = task->state;
-	unsigned chosen[BURST], count = choose_cells(task, chosen);
+	unsigned wanted = 1 + torture_below(task, BURST), chosen[BURST];
 	int result = 0;
 
-	for (unsigned i = 0; result == 0 && i < count; i++) {
-		result = settle_cell(task, chosen[i]);
-		flush->cell[chosen[i]].unsure = false;
+	if (choose_cells(task, chosen, wanted) < wanted) {
+		result = leave_cells(task);
+		return result != 0 ? result : make_cells(task);
 	}
-	for (unsigned i = 0; result == 0 && i < count; i++)
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
+		result = settle_cell(task, chosen[i]);
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
 		result = send_cell(task, chosen[i]);
-	for (unsigned i = 0; result == 0 && i < count; i++)
+	for (unsigned i = 0; result == 0 && i < wanted; i++)
 		result = finish_cell(task, chosen[i]);
 	return result;
 }
 
-/* What was once there, or not, has not changed by itself. */
+/* What seems not to have been done may have been since. */
 static int settle_all(struct torture_task *task)
 {
-	struct flush *flush = task->state;
-	int result = 0;
+	int result = settle_slots(task);
 
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
-		result = settle(task, &flush->slot[i]);
-	for (unsigned i = 0; result == 0 && i < CELLS; i++)
-		result = settle_cell(task, i);
-	return result;
+	return result != 0 ? result : settle_cells(task);
 }
 
 static int start_flush(struct torture_task *task)
 {
-	struct client *client = task->torture->client;
-	struct flush *flush = calloc(1, sizeof(*flush));
-	int result = flush != NULL ? 0 : -ENOMEM;
+	int result;
 
-	task->state = flush;
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "slot-%u", i);
-		result = client_mkdir(client, task->dir, name, 0755, 0);
-		if (result == 0)
-			result = client_walk(client, task->dir, name, &flush->slot[i].dir);
-	}
-	if (result == 0)
-		result = torture_create(task, task->dir, "cells", O_RDWR | P9_O_EXCL, 0644,
-					&flush->fid);
-	for (unsigned i = 0; result == 0 && i < CELLS; i++)
-		result = client_write_all(client, flush->fid, i * CELL, flush->cell[i].bytes, CELL);
-	return torture_judge(task, result, 0, "making the files");
+	task->state = calloc(1, sizeof(struct flush));
+	if (task->state == NULL)
+		return torture_judge(task, -ENOMEM, 0, "memory");
+	result = make_slots(task);
+	return result != 0 ? result : make_cells(task);
 }
 
 static int round_flush(struct torture_task *task)
@@ -436,14 +499,9 @@ static int round_flush(struct torture_task *task)
 
 static int end_flush(struct torture_task *task)
 {
-	struct client *client = task->torture->client;
-	struct flush *flush = task->state;
-	int result = settle_all(task);
+	int result = leave_slots(task);
 
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
-		result = torture_judge(task, client_clunk(client, flush->slot[i].dir), 0, "clunk");
-	return result != 0 ? result
-			   : torture_judge(task, client_clunk(client, flush->fid), 0, "clunk");
+	return result != 0 ? result : leave_cells(task);
 }
 
 static void free_flush(struct torture_task *task)

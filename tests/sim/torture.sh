@@ -43,6 +43,14 @@ test_everything_at_once_with_late_reads() {
     torture_done
 }
 
+# What was given up is done long after, when others have been asked for at other places.
+test_requests_that_were_given_up_take_their_time() {
+    daemon=$build/tests/xen9pfsd-synth
+    XEN9PFSD_SYNTH=create=20ms,symlink=20ms,rename=20ms daemon_start
+    torture guest-1 --path "$share" -- --ops "$((ops / 20))" --kinds flush
+    torture_done
+}
+
 test_everything_at_once_with_passthrough() {
     need_root "the model passthrough"
     daemon_start
