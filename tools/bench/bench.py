@@ -34,7 +34,7 @@ ROWS = SMALL + LARGE
 # Loads in Linux' own client, which a lab runs: {top} is the checkout, {build} what was built.
 LABS = {
     "uml": ["{top}/tests/uml/lab", "--server", "{build}/tools/xen9pfs-serve", "--programs",
-            "{build}/tests/uml", "--quiet", "--seconds", "2", "--rounds", "5", "peers"],
+            "{build}/tests/uml", "--quiet", "--seconds", "2", "--rounds", "4", "peers"],
     "xen": ["{top}/tests/xen/lab", "--daemon", "{build}/xen9pfsd/xen9pfsd", "--quiet", "peers"],
 }
 # Environments of as many labs side by side. An emulated machine has one processor, and counts time by its
