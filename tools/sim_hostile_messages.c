@@ -615,8 +615,7 @@ static int flush_full_once(struct hostile *hostile)
 	msg.Tflush.oldtag = (uint16_t)(last + 1);
 	result = sim_hostile_send_msg(hostile, FLUSH_RING, &msg);
 	deadline = nodes_now() + SIM_HOSTILE_TIMEOUT;
-	while (result == 0 && !is_taken(&rings[FLUSH_RING].ring) &&
-	       !is_taken(&rings[REQUEST_RING].ring))
+	while (result == 0 && !is_taken(&rings[FLUSH_RING]) && !is_taken(&rings[REQUEST_RING]))
 		result = wait_a_little(hostile, deadline);
 	if (result == 0)
 		result = take_replies(hostile, REQUEST_RING, fit, 0, &seen, SIM_HOSTILE_TIMEOUT);
