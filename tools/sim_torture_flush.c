@@ -17,8 +17,7 @@
 #include "tools/sim_torture.h"
 
 #define BURST 6
-#define SLOTS 40
-#define CELLS 40 /* of a file */
+#define PLACES 40 /* of each kind */
 #define CELL 4096
 #define BOTH S_IFMT /* no type of an object */
 #define LOOKS 100
@@ -48,10 +47,20 @@ struct cell {
 
 struct flush {
 	unsigned directories; /* ever made */
-	struct slot slot[SLOTS];
+	struct slot slot[PLACES];
 	unsigned files;
 	uint32_t fid; /* of the file with the cells, open */
-	struct cell cell[CELLS];
+	struct cell cell[PLACES];
+};
+
+/* What is done to the places of a kind, one by its index, or all. */
+struct places {
+	bool (*is_unsure)(const struct torture_task *task, unsigned index);
+	int (*settle)(struct torture_task *task, unsigned index);
+	int (*send)(struct torture_task *task, unsigned index);	  /* a request to be flushed */
+	int (*finish)(struct torture_task *task, unsigned index); /* it */
+	int (*make)(struct torture_task *task);			  /* new ones */
+	int (*clunk)(struct torture_task *task);		  /* the old ones' fids */
 };
 
 static int error_of(const struct p9_msg *reply)
@@ -93,8 +102,10 @@ static bool is_expected(const struct slot *slot, struct place found)
 /* The object is what it was, or what an unsure one may have become; then that is sure. A request
  * that was given up may still be running: a rename between the looks at both names is seen as both
  * or none, once. */
-static int settle(struct torture_task *task, struct slot *slot)
+static int settle_slot(struct torture_task *task, unsigned index)
 {
+	struct flush *flush = task->state;
+	struct slot *slot = &flush->slot[index];
 	struct place found;
 
 	if (find(task, slot, &found) != 0)
@@ -155,8 +166,10 @@ static void ask_to_change(struct torture_task *task, struct slot *slot, struct p
 	}
 }
 
-static int send_name(struct torture_task *task, struct slot *slot)
+static int send_name(struct torture_task *task, unsigned index)
 {
+	struct flush *flush = task->state;
+	struct slot *slot = &flush->slot[index];
 	struct p9_msg msg = {.type = 0};
 	int result = 0;
 
@@ -193,8 +206,10 @@ static int flush_or_await(struct torture_task *task, uint16_t tag, struct p9_msg
 	return result;
 }
 
-static int finish_name(struct torture_task *task, struct slot *slot)
+static int finish_name(struct torture_task *task, unsigned index)
 {
+	struct flush *flush = task->state;
+	struct slot *slot = &flush->slot[index];
 	struct p9_msg reply;
 	int result = flush_or_await(task, slot->tag, &reply);
 
@@ -207,8 +222,52 @@ static int finish_name(struct torture_task *task, struct slot *slot)
 	if (slot->fid != P9_NOFID &&
 	    torture_judge(task, client_clunk(task->torture->client, slot->fid), 0, "clunk") != 0)
 		return TORTURE_WRONG;
-	return settle(task, slot);
+	return settle_slot(task, index);
 }
+
+static bool slot_is_unsure(const struct torture_task *task, unsigned index)
+{
+	const struct flush *flush = task->state;
+
+	return flush->slot[index].unsure;
+}
+
+static int make_slots(struct torture_task *task)
+{
+	struct client *client = task->torture->client;
+	struct flush *flush = task->state;
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && i < PLACES; i++) {
+		char name[24];
+
+		flush->slot[i] = (struct slot){.dir = P9_NOFID};
+		snprintf(name, sizeof(name), "slot-%u", flush->directories++);
+		result = client_mkdir(client, task->dir, name, 0755, 0);
+		if (result == 0)
+			result = client_walk(client, task->dir, name, &flush->slot[i].dir);
+	}
+	return torture_judge(task, result, 0, "making the directories");
+}
+
+static int clunk_slots(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+	int result = 0;
+
+	for (unsigned i = 0; result == 0 && i < PLACES; i++)
+		result = client_clunk(task->torture->client, flush->slot[i].dir);
+	return torture_judge(task, result, 0, "clunk");
+}
+
+static const struct places slots = {
+	.is_unsure = slot_is_unsure,
+	.settle = settle_slot,
+	.send = send_name,
+	.finish = finish_name,
+	.make = make_slots,
+	.clunk = clunk_slots,
+};
 
 /* ---- data ---- */
 
@@ -270,6 +329,44 @@ static int finish_cell(struct torture_task *task, unsigned index)
 	return settle_cell(task, index);
 }
 
+static bool cell_is_unsure(const struct torture_task *task, unsigned index)
+{
+	const struct flush *flush = task->state;
+
+	return flush->cell[index].unsure;
+}
+
+static int make_cells(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+	char name[24];
+	int result;
+
+	memset(flush->cell, 0, sizeof(flush->cell));
+	snprintf(name, sizeof(name), "cells-%u", flush->files++);
+	result = torture_create(task, task->dir, name, O_RDWR | P9_O_EXCL, 0644, &flush->fid);
+	for (unsigned i = 0; result == 0 && i < PLACES; i++)
+		result = client_write_all(task->torture->client, flush->fid, i * CELL,
+					  flush->cell[i].bytes, CELL);
+	return torture_judge(task, result, 0, "making the file");
+}
+
+static int clunk_cells(struct torture_task *task)
+{
+	struct flush *flush = task->state;
+
+	return torture_judge(task, client_clunk(task->torture->client, flush->fid), 0, "clunk");
+}
+
+static const struct places cells = {
+	.is_unsure = cell_is_unsure,
+	.settle = settle_cell,
+	.send = send_cell,
+	.finish = finish_cell,
+	.make = make_cells,
+	.clunk = clunk_cells,
+};
+
 /* ---- requests that change nothing ---- */
 
 /* Slow ones are likely to be caught on their way. */
@@ -316,157 +413,57 @@ static int flush_nothing(struct torture_task *task)
 			     "flush of an unused tag");
 }
 
-/* ---- new places ---- */
-
-static int make_slots(struct torture_task *task)
-{
-	struct client *client = task->torture->client;
-	struct flush *flush = task->state;
-	int result = 0;
-
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++) {
-		char name[24];
-
-		flush->slot[i] = (struct slot){.dir = P9_NOFID};
-		snprintf(name, sizeof(name), "slot-%u", flush->directories++);
-		result = client_mkdir(client, task->dir, name, 0755, 0);
-		if (result == 0)
-			result = client_walk(client, task->dir, name, &flush->slot[i].dir);
-	}
-	return torture_judge(task, result, 0, "making the directories");
-}
-
-/* What was once there, or not, has not changed by itself. */
-static int settle_slots(struct torture_task *task)
-{
-	struct flush *flush = task->state;
-	int result = 0;
-
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
-		result = settle(task, &flush->slot[i]);
-	return result;
-}
-
-static int leave_slots(struct torture_task *task)
-{
-	struct flush *flush = task->state;
-	int result = settle_slots(task);
-
-	for (unsigned i = 0; result == 0 && i < SLOTS; i++)
-		result = torture_judge(
-			task, client_clunk(task->torture->client, flush->slot[i].dir), 0, "clunk");
-	return result;
-}
-
-static int make_cells(struct torture_task *task)
-{
-	struct flush *flush = task->state;
-	char name[24];
-	int result;
-
-	memset(flush->cell, 0, sizeof(flush->cell));
-	snprintf(name, sizeof(name), "cells-%u", flush->files++);
-	result = torture_create(task, task->dir, name, O_RDWR | P9_O_EXCL, 0644, &flush->fid);
-	for (unsigned i = 0; result == 0 && i < CELLS; i++)
-		result = client_write_all(task->torture->client, flush->fid, i * CELL,
-					  flush->cell[i].bytes, CELL);
-	return torture_judge(task, result, 0, "making the file");
-}
-
-static int settle_cells(struct torture_task *task)
-{
-	int result = 0;
-
-	for (unsigned i = 0; result == 0 && i < CELLS; i++)
-		result = settle_cell(task, i);
-	return result;
-}
-
-static int leave_cells(struct torture_task *task)
-{
-	struct flush *flush = task->state;
-	int result = settle_cells(task);
-
-	return result != 0 ? result
-			   : torture_judge(task, client_clunk(task->torture->client, flush->fid), 0,
-					   "clunk");
-}
-
 /* ---- the kind ---- */
 
-/* Sure ones for a burst; fewer than `wanted` if there are not enough. */
-static unsigned choose_slots(struct torture_task *task, struct slot **chosen, unsigned wanted)
+/* What was once there, or not, has not changed by itself. What seemed not to have been done may
+ * have been since. */
+static int settle_all(struct torture_task *task, const struct places *places)
 {
-	struct flush *flush = task->state;
-	unsigned start = torture_below(task, SLOTS), count = 0;
-
-	for (unsigned i = 0; i < SLOTS && count < wanted; i++) {
-		struct slot *slot = &flush->slot[(start + i) % SLOTS];
-
-		if (!slot->unsure)
-			chosen[count++] = slot;
-	}
-	return count;
-}
-
-static int flush_names(struct torture_task *task)
-{
-	unsigned wanted = 1 + torture_below(task, BURST);
-	struct slot *chosen[BURST];
 	int result = 0;
 
-	if (choose_slots(task, chosen, wanted) < wanted) {
-		result = leave_slots(task);
-		return result != 0 ? result : make_slots(task);
-	}
-	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = settle(task, chosen[i]);
-	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = send_name(task, chosen[i]);
-	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = finish_name(task, chosen[i]);
+	for (unsigned i = 0; result == 0 && i < PLACES; i++)
+		result = places->settle(task, i);
 	return result;
 }
 
-/* The same for cells. */
-static unsigned choose_cells(struct torture_task *task, unsigned *chosen, unsigned wanted)
+static int leave(struct torture_task *task, const struct places *places)
 {
-	const struct flush *flush = task->state;
-	unsigned start = torture_below(task, CELLS), count = 0;
+	int result = settle_all(task, places);
 
-	for (unsigned i = 0; i < CELLS && count < wanted; i++) {
-		unsigned index = (start + i) % CELLS;
+	return result != 0 ? result : places->clunk(task);
+}
 
-		if (!flush->cell[index].unsure)
+/* Sure ones for a burst; fewer than `wanted` if there are not enough. */
+static unsigned choose(struct torture_task *task, const struct places *places, unsigned *chosen,
+		       unsigned wanted)
+{
+	unsigned start = torture_below(task, PLACES), count = 0;
+
+	for (unsigned i = 0; i < PLACES && count < wanted; i++) {
+		unsigned index = (start + i) % PLACES;
+
+		if (!places->is_unsure(task, index))
 			chosen[count++] = index;
 	}
 	return count;
 }
 
-static int flush_cells(struct torture_task *task)
+static int burst(struct torture_task *task, const struct places *places)
 {
 	unsigned wanted = 1 + torture_below(task, BURST), chosen[BURST];
 	int result = 0;
 
-	if (choose_cells(task, chosen, wanted) < wanted) {
-		result = leave_cells(task);
-		return result != 0 ? result : make_cells(task);
+	if (choose(task, places, chosen, wanted) < wanted) {
+		result = leave(task, places);
+		return result != 0 ? result : places->make(task);
 	}
 	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = settle_cell(task, chosen[i]);
+		result = places->settle(task, chosen[i]);
 	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = send_cell(task, chosen[i]);
+		result = places->send(task, chosen[i]);
 	for (unsigned i = 0; result == 0 && i < wanted; i++)
-		result = finish_cell(task, chosen[i]);
+		result = places->finish(task, chosen[i]);
 	return result;
-}
-
-/* What seems not to have been done may have been since. */
-static int settle_all(struct torture_task *task)
-{
-	int result = settle_slots(task);
-
-	return result != 0 ? result : settle_cells(task);
 }
 
 static int start_flush(struct torture_task *task)
@@ -476,32 +473,36 @@ static int start_flush(struct torture_task *task)
 	task->state = calloc(1, sizeof(struct flush));
 	if (task->state == NULL)
 		return torture_judge(task, -ENOMEM, 0, "memory");
-	result = make_slots(task);
-	return result != 0 ? result : make_cells(task);
+	result = slots.make(task);
+	return result != 0 ? result : cells.make(task);
 }
 
 static int round_flush(struct torture_task *task)
 {
 	uint32_t dice = torture_below(task, 20);
+	int result;
 
 	if (dice < 8)
-		return flush_names(task);
+		return burst(task, &slots);
 	if (dice < 14)
-		return flush_cells(task);
+		return burst(task, &cells);
 	if (dice < 15)
 		return flush_sync(task);
 	if (dice < 18)
 		return flush_walk(task);
 	if (dice < 19)
 		return flush_nothing(task);
-	return torture_below(task, 10) == 0 ? settle_all(task) : 0;
+	if (torture_below(task, 10) > 0)
+		return 0;
+	result = settle_all(task, &slots);
+	return result != 0 ? result : settle_all(task, &cells);
 }
 
 static int end_flush(struct torture_task *task)
 {
-	int result = leave_slots(task);
+	int result = leave(task, &slots);
 
-	return result != 0 ? result : leave_cells(task);
+	return result != 0 ? result : leave(task, &cells);
 }
 
 static void free_flush(struct torture_task *task)
