@@ -258,17 +258,22 @@ class Run:
         self.progress.step(f"the lab {name}, for some minutes")
         command = [part.format(top=TOP, build=self.options.build) for part in LABS[name]]
         machines = []
-        for more in SIDE_BY_SIDE[name]:
-            # not a pipe: what one says waits until the others have ended
-            said = tempfile.TemporaryFile("w+", dir=self.work)
-            machines.append((said, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said,
-                                                    stderr=subprocess.STDOUT,
-                                                    env=dict(os.environ, **more))))
-        for said, machine in machines:
-            status = machine.wait()
-            said.seek(0)
-            self.lab_ended(name, " ".join(command), status, said.read().splitlines())
-            said.close()
+        try:
+            for more in SIDE_BY_SIDE[name]:
+                # not a pipe: what one says waits until the others have ended
+                said = tempfile.TemporaryFile("w+", dir=self.work)
+                machines.append((said, subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                                        stdout=said, stderr=subprocess.STDOUT,
+                                                        env=dict(os.environ, **more))))
+            for said, machine in machines:
+                status = machine.wait()
+                said.seek(0)
+                self.lab_ended(name, " ".join(command), status, said.read().splitlines())
+        finally:
+            for said, machine in machines:
+                machine.terminate()     # nothing, if it has ended
+                machine.wait()
+                said.close()
 
     def lab_ended(self, name, command, status, lines):
         """What a lab said: a line that begins with a brace is a figure."""
