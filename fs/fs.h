@@ -186,7 +186,6 @@ struct fs_lock {
 	enum fs_lock_type type;
 	uint64_t start;
 	uint64_t length; /* 0: to the end of the file */
-	uint32_t pid;	 /* out, of a conflicting holder; 0 when not known */
 };
 
 /* A call that waits for others. */

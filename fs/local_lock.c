@@ -75,7 +75,6 @@ void local_lock_wake(struct fs *fs, struct fs_wait *wait)
 	pthread_kill(wait->thread, LOCAL_WAKE);
 }
 
-/* The holder of an OFD lock is no process: it is told as -1. */
 int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 {
 	struct flock flock = local_flock(lock);
@@ -84,13 +83,11 @@ int local_getlock(struct fs *fs, struct fs_file file, struct fs_lock *lock)
 	(void)fs;
 	if (ret)
 		return ret;
-	lock->pid = 0;
 	lock->type = FS_LOCK_NONE;
 	if (flock.l_type == F_UNLCK)
 		return 0;
 	lock->type = flock.l_type == F_RDLCK ? FS_LOCK_READ : FS_LOCK_WRITE;
 	lock->start = (uint64_t)flock.l_start;
 	lock->length = (uint64_t)flock.l_len;
-	lock->pid = flock.l_pid > 0 ? (uint32_t)flock.l_pid : 0;
 	return 0;
 }

@@ -532,8 +532,8 @@ static const struct fid_locker *lock_owner(const struct req *req)
 	return owned_by(req, locker) != NULL ? locker : NULL; /* meanwhile it may be another's */
 }
 
-/* The host knows the holder of a lock by its process; of one through an open file, as ours are, it
- * knows nothing. */
+/* Of a lock through an open file, as ours are, the host knows no holder; its processes, which hold
+ * others, are none of a guest's business. */
 int do_getlock_commit(struct req *req)
 {
 	static const uint8_t wire_type[] = {
@@ -556,7 +556,7 @@ int do_getlock_commit(struct req *req)
 		};
 		return 0;
 	}
-	if (owner == NULL && req->holder.pid == 0 && ask_as_next_locker(req))
+	if (owner == NULL && ask_as_next_locker(req))
 		return OP_AGAIN;
 	if (owner != NULL)
 		set_range(&req->holder, *owned_by(req, owner));
@@ -564,7 +564,7 @@ int do_getlock_commit(struct req *req)
 		.type = wire_type[req->holder.type],
 		.start = req->holder.start,
 		.length = req->holder.length,
-		.proc_id = owner != NULL ? owner->proc_id : req->holder.pid,
+		.proc_id = owner != NULL ? owner->proc_id : 0,
 		.client_id = p9_str(owner != NULL ? owner->client_id : ""),
 	};
 	return 0;

@@ -738,14 +738,19 @@ TEST(getlock_tells_processes_with_one_fid_apart)
 	equal(c->reply.Rgetlock.start, 0);
 }
 
-TEST(getlock_names_the_process_of_the_host)
+TEST(getlock_does_not_name_a_process_of_the_host)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 5, .l_len = 1};
 	struct conn *c = locker(w);
 	_cleanup_close_ int fd = openat(w->dir, "f", O_RDWR | O_CLOEXEC);
 
+	granted(c, lock(2, WRLCK, 0, 2));
 	check(fcntl(fd, F_SETLK, &range) == 0);
-	equal(ok(c, getlock(1, WRLCK, 0, 0))->Rgetlock.proc_id, (uint32_t)getpid());
+	equal(ok(c, getlock(1, WRLCK, 4, 0))->Rgetlock.type, WRLCK);
+	equal(c->reply.Rgetlock.start, 5);
+	equal(c->reply.Rgetlock.length, 1);
+	equal(c->reply.Rgetlock.proc_id, 0);
+	check(c->reply.Rgetlock.client_id.len == 0);
 }
 
 TEST(getlock_never_answers_more_than_a_client_has_room_for)
