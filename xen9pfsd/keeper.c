@@ -507,13 +507,14 @@ static bool take_report(struct keeper *k)
 
 static void log_death(pid_t pid, const struct keeper_death *death, unsigned number)
 {
+	int signal = death->signalled ? death->status : death->status - SHARE_SIGNAL;
 	char text[32] = "";
 
 	if (number > 0)
 		snprintf(text, sizeof(text), ", death number %u", number);
-	if (death->signalled)
-		log_warning("process %d was killed by signal %d (%s)%s", (int)pid, death->status,
-			    strsignal(death->status), text);
+	if (signal > 0)
+		log_warning("process %d was killed by signal %d (%s)%s", (int)pid, signal,
+			    strsignal(signal), text);
 	else if (number > 0)
 		log_warning("process %d ended with status %d%s", (int)pid, death->status, text);
 }

@@ -218,14 +218,14 @@ static void keeper_died(struct runner_source *source, uint32_t events)
 static void fatal_signal(int number)
 {
 	req_blame();
-	/* Fatal now (SA_RESETHAND), also if it was sent. */
-	kill(getpid(), number);
+	/* By the signal itself the first process of a pid namespace would not end. */
+	_exit(SHARE_SIGNAL + number);
 }
 
 static void set_signals(void)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-	struct sigaction action = {.sa_handler = fatal_signal, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction action = {.sa_handler = fatal_signal};
 
 	for (size_t i = 0; i < countof(fatal); i++)
 		sigaction(fatal[i], &action, NULL);

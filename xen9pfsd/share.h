@@ -9,13 +9,15 @@
 
 #include "xen9pfsd/control.h"
 
-/* A worker's exit status. Any other, and any signal, is a death that calls for a successor. */
+/* A worker's exit status. Any other, and any signal, is a death that calls for a successor, as is
+ * SHARE_SIGNAL plus the number of a signal that it has handled by ending. */
 enum share_exit {
 	SHARE_DONE,	   /* after CONTROL_STOP */
 	SHARE_FAILED,	   /* it has reported why */
 	SHARE_HELD,	   /* after CONTROL_HOLD */
 	SHARE_HANDED_OVER, /* after CONTROL_HANDOVER */
 	SHARE_ARENA,	   /* what the arena holds cannot be trusted */
+	SHARE_SIGNAL = 128,
 };
 
 struct share_env {
