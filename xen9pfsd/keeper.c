@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,7 @@
 #include "common/util.h"
 #include "xen9pfsd/arena.h"
 #include "xen9pfsd/handover.h"
+#include "xen9pfsd/sandbox.h"
 #include "xen9pfsd/share.h"
 
 /* A clone may fail while memory is short, which is when workers are killed: the guest can wait. */
@@ -342,20 +343,15 @@ static int wake(void)
 static int start_child(struct keeper *k, bool standby, int number, pid_t *pid)
 {
 	int pidfd = -1, err = renew_wake();
-	struct clone_args args = {
-		.flags = CLONE_FILES | CLONE_PIDFD,
-		.pidfd = (uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
-	};
-	long got = err == 0 ? syscall(SYS_clone3, &args, sizeof(args)) : err;
+	pid_t got = err == 0 ? sandbox_clone(CLONE_FILES, &pidfd) : err;
 
 	if (err < 0)
 		return err;
 	if (got == 0)
 		child_main(k, standby);
 	if (got < 0)
-		return -errno;
-	*pid = (pid_t)got;
+		return got;
+	*pid = got;
 	err = put_fd(pidfd, number);
 	if (err == 0)
 		err = wake();

@@ -8,6 +8,7 @@
  * may have to be found again:
  *
  *   keeper   sandbox_mount()   once for each root descriptor, before the first worker
+ *            sandbox_clone()   makes each worker
  *   worker   sandbox_enter()   first of all: the host's files can only be looked at
  *   worker   sandbox_close()   when it has mapped the rings: the host's files are gone. Only now
  *                              the export is opened, and a lost session found again
@@ -22,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum sandbox_wall {
 	SANDBOX_EXPORT = 1 << 0,       /* the export is a mount without a parent: sandbox_mount() */
@@ -35,6 +37,7 @@ enum sandbox_wall {
 	SANDBOX_NO_NEW_PRIVS = 1 << 8,
 	SANDBOX_LANDLOCK = 1 << 9,  /* files beneath the export only, whatever is in the table */
 	SANDBOX_SYSCALLS = 1 << 10, /* seccomp: what a worker does not need kills it */
+	SANDBOX_PIDS = 1 << 11,	    /* own process numbers: sandbox_clone() */
 };
 
 struct sandbox {
@@ -56,6 +59,13 @@ struct sandbox {
  * not show. -EPERM without CAP_SYS_ADMIN, -EINVAL or -ENOSYS before Linux 5.14: then `root` has to
  * do, and a wall is missing. */
 int sandbox_mount(int root, bool readonly, bool devices);
+
+/* As fork(2), with `flags` of clone(2) and, unless `pidfd` is NULL, a new pidfd (O_CLOEXEC): 0 in
+ * the child, its number here, or -errno. The child is the first process of a pid namespace; without
+ * CAP_SYS_ADMIN, or where no namespace can be had, it is an ordinary one, and a wall is missing.
+ * A first process is not killed by signals that it sends itself, nor by others' but SIGKILL, unless
+ * it handles them; by faults and by the filter of system calls it is. */
+pid_t sandbox_clone(unsigned long long flags, int *pidfd);
 
 /* 0; or -errno and a text, when the minimum cannot be had. */
 int sandbox_enter(struct sandbox *sandbox, char *err, size_t errlen);

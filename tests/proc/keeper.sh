@@ -60,7 +60,17 @@ test_killed_worker_is_followed_by_another() {
     [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
 }
 
+test_worker_has_numbers_of_its_own() {
+    need_root "namespaces are root's"
+    ! sanitized || skip "a build with a sanitizer has fewer walls"
+    attach_and_hold
+    [[ "$(sed -n 's/^NSpid:\t//p' "/proc/$(worker)/status")" =~ ^"$(worker)"[[:space:]]1$ ]] ||
+        fail "$(grep NSpid "/proc/$(worker)/status")"
+}
+
+# A first process of a namespace would not hear of the signal.
 test_worker_that_smells_of_an_attack_is_not_followed() {
+    [ "$(id -u)" != 0 ] || daemon_wrapper=(setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin)
     attach_and_hold
     kill -SYS "$(worker)"
     await_log 'closed: .*looks like an attack'

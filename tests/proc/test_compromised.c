@@ -47,6 +47,7 @@
 #include "tests/lib/test.h"
 #include "xen9pfsd/sandbox.h"
 
+#define PIDS SANDBOX_PIDS
 #define EXPORT SANDBOX_EXPORT
 #define NAMES SANDBOX_NAMESPACES
 #define HOST SANDBOX_HOST
@@ -56,7 +57,7 @@
 #define LANDLOCK SANDBOX_LANDLOCK
 #define SYSCALLS SANDBOX_SYSCALLS
 #define NO_PRIVS SANDBOX_NO_NEW_PRIVS
-#define ALL ((1U << 11) - 1)
+#define ALL ((1U << 12) - 1)
 
 #define WORKED 42 /* exit status of a process whose attempt worked */
 
@@ -557,17 +558,17 @@ static const struct attempt {
 #ifdef __x86_64__
 	{"use_calls_of_32_bits", use_calls_of_32_bits, SYSCALLS, 0, false},
 #endif
-	{"trace_another_worker", trace_another_worker, CAPS | LANDLOCK | SYSCALLS, 0, false},
+	{"trace_another_worker", trace_another_worker, PIDS | CAPS | LANDLOCK | SYSCALLS, 0, false},
 	{"read_the_memory_of_another_worker", read_the_memory_of_another_worker,
-	 CAPS | LANDLOCK | SYSCALLS, 0, false},
+	 PIDS | CAPS | LANDLOCK | SYSCALLS, 0, false},
 	{"take_a_descriptor_of_another_worker", take_a_descriptor_of_another_worker,
 	 CAPS | LANDLOCK | SYSCALLS, 0, false},
-	{"kill_another_worker", kill_another_worker, SYSCALLS, LANDLOCK, false},
-	{"kill_a_thread_of_another_worker", kill_a_thread_of_another_worker, SYSCALLS, LANDLOCK,
-	 false},
-	{"kill_by_pidfd", kill_by_pidfd, SYSCALLS, LANDLOCK, false},
-	{"kill_by_the_owner_of_a_descriptor", kill_by_the_owner_of_a_descriptor, SYSCALLS, LANDLOCK,
-	 false},
+	{"kill_another_worker", kill_another_worker, PIDS | SYSCALLS, LANDLOCK, false},
+	{"kill_a_thread_of_another_worker", kill_a_thread_of_another_worker, PIDS | SYSCALLS,
+	 LANDLOCK, false},
+	{"kill_by_pidfd", kill_by_pidfd, PIDS | SYSCALLS, LANDLOCK, false},
+	{"kill_by_the_owner_of_a_descriptor", kill_by_the_owner_of_a_descriptor, PIDS | SYSCALLS,
+	 LANDLOCK, false},
 	{"connect_tcp", connect_tcp, NAMES | SYSCALLS, LANDLOCK, false},
 	{"send_udp", send_udp, NAMES | SYSCALLS, 0, false},
 	{"open_a_packet_socket", open_a_packet_socket, CAPS | SYSCALLS, 0, false},
@@ -618,6 +619,12 @@ static void confine(struct sandbox *sandbox)
 	}
 }
 
+/* In time, and also as the first process of a namespace. */
+static void give_up(int number)
+{
+	_exit(128 + number);
+}
+
 /* What is mounted by a process without walls goes with it. */
 static void stay_private(void)
 {
@@ -634,8 +641,9 @@ static bool works(const struct attempt *attempt, unsigned walls)
 
 	if ((walls & EXPORT) != 0)
 		export = sandbox_mount(scene.host_export, attempt->readonly, false);
-	pid = fork();
+	pid = (walls & PIDS) != 0 ? sandbox_clone(0, NULL) : fork();
 	if (pid == 0) {
+		signal(SIGALRM, give_up);
 		alarm(120);
 		scene.export = sandbox.export = export >= 0 ? export : scene.host_export;
 		stay_private();
@@ -780,7 +788,7 @@ static unsigned make_victim(void)
 		die("socketpair");
 	if (sandbox.export < 0)
 		sandbox.export = scene.host_export;
-	scene.victim = fork();
+	scene.victim = sandbox_clone(0, NULL);
 	if (scene.victim == 0) {
 		char byte;
 

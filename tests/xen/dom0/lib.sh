@@ -202,6 +202,7 @@ confined() {
         equal "worker $p: capabilities, new privileges, seccomp" \
             "$(sed -n -E 's/^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):\t0*//p' "/proc/$p/status" | tr '\n' ' ')" \
             " 80000db 80000db   1 2 "
+        equal "worker $p: own number" "$(awk '/^NSpid:/ { print $3 }' "/proc/$p/status")" 1
         equal "worker $p: root directory" "$(ls "/proc/$p/root/")" proc
         equal "worker $p: descriptors of gntdev" "$(find "/proc/$p/fd" -lname '*gntdev*')" ""
     done
