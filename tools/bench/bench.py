@@ -264,6 +264,7 @@ class Run:
                 said = tempfile.TemporaryFile("w+", dir=self.work)
                 machines.append((said, subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                                         stdout=said, stderr=subprocess.STDOUT,
+                                                        start_new_session=True,
                                                         env=dict(os.environ, **more))))
             for said, machine in machines:
                 status = machine.wait()
@@ -271,8 +272,10 @@ class Run:
                 self.lab_ended(name, " ".join(command), status, said.read().splitlines())
         finally:
             for said, machine in machines:
-                machine.terminate()     # nothing, if it has ended
-                machine.wait()
+                if machine.poll() is None:
+                    # all of it: a shell does not hear of it before its program ends
+                    os.killpg(machine.pid, signal.SIGTERM)
+                    machine.wait()
                 said.close()
 
     def lab_ended(self, name, command, status, lines):
@@ -488,6 +491,8 @@ def parse():
 def main():
     """Measures or reads, then reports."""
     options = parse()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         if options.what == "docs":
             with open(options.json, encoding="utf-8") as file:
