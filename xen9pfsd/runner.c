@@ -832,10 +832,12 @@ bool runner_destroy(struct runner *runner, int timeout_ms)
 		err = pthread_cond_timedwait(&runner->ended, &runner->lock, &until);
 	err = runner->threads + runner->waits > 0 ? err : 0;
 	pthread_mutex_unlock(&runner->lock);
-	if (err != 0)
-		return false;
+	/* It touches no storage: also beside threads that sleep there it has ended. */
 	if (runner->started)
 		pthread_join(runner->watchdog, NULL);
+	runner->started = false;
+	if (err != 0)
+		return false;
 	runner_free(runner);
 	return true;
 }

@@ -455,9 +455,12 @@ static int share_open(struct share *share, char *err, size_t errlen)
 /* Frees what there is, unless something is left behind in the storage. */
 static void share_close(struct share *share)
 {
-	if ((share->device != NULL && !device_idle(share->device)) ||
-	    (share->runner != NULL &&
-	     !runner_destroy(share->runner, LINGER_TICKS * LINGER_TICK_MS))) {
+	bool left = share->device != NULL && !device_idle(share->device);
+	int patience_ms = left ? 0 : LINGER_TICKS * LINGER_TICK_MS;
+
+	if (share->runner != NULL && !runner_destroy(share->runner, patience_ms))
+		left = true;
+	if (left) {
 		log_warning("the storage still keeps requests; ending without them");
 		_exit(share->status);
 	}
