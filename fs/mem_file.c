@@ -174,11 +174,15 @@ ssize_t mem_write(struct fs *fs, struct fs_file file, const void *buf, size_t si
 	_locked_ struct mem *mem = mem_enter(fs);
 	struct mem_inode *inode = mem_file(mem, file)->inode;
 	size_t done = 0;
+	uint64_t room;
 
 	if (mem_file(mem, file)->flags & O_APPEND)
 		offset = inode->attr.size;
-	if (size > INT64_MAX - offset)
+	room = INT64_MAX - offset;
+	if (size > 0 && room == 0)
 		return -EFBIG;
+	if (size > room)
+		size = room; /* as Linux cuts it */
 	for (size_t n; done < size; done += n) {
 		uint8_t *bytes = mem_chunk_make(inode, (offset + done) / MEM_CHUNK);
 

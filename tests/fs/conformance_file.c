@@ -86,6 +86,26 @@ static void append_writes_at_the_end(void)
 	put(&w, node);
 }
 
+static void append_is_cut_at_the_largest_size(void)
+{
+	_world_ struct world w = world();
+	struct fs_node node = make_file(&w, w.root, "file", "");
+	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = INT64_MAX - 10};
+	int err = fs_setattr(w.fs, node, FS_NO_FILE, &set);
+	struct fs_file file;
+
+	if (err == -EFBIG)
+		return put(&w, node), test_skip("files are smaller here");
+	OK(err);
+	file = open_node(&w, node, O_WRONLY | O_APPEND);
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "0123456789abcde", 15, 0, NULL), 10);
+	CU_ASSERT_EQUAL(attr_of(&w, node).size, INT64_MAX);
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "a", 1, 0, NULL), -EFBIG);
+	CU_ASSERT_EQUAL(fs_write(w.fs, file, "", 0, 0, NULL), 0);
+	fs_close(w.fs, file);
+	put(&w, node);
+}
+
 static void create_gives_node_file_and_attr(void)
 {
 	_world_ struct world w = world();
@@ -538,6 +558,7 @@ const struct test file_tests[] = {
 	{"open_takes_all_its_flags", open_takes_all_its_flags},
 	{"trunc_empties_the_file", trunc_empties_the_file},
 	{"append_writes_at_the_end", append_writes_at_the_end},
+	{"append_is_cut_at_the_largest_size", append_is_cut_at_the_largest_size},
 	{"create_gives_node_file_and_attr", create_gives_node_file_and_attr},
 	{"create_opens_in_any_mode", create_opens_in_any_mode},
 	{"create_without_excl_opens_what_is_there", create_without_excl_opens_what_is_there},
