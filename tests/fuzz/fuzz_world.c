@@ -26,6 +26,7 @@
 
 static char base[256], export[300], canary[300], secret[320];
 static struct stat canary_before, secret_before;
+static bool small_files;
 
 /* A guest never writes this, so it cannot read it. */
 static const char secret_text[] = "this is not the guest's";
@@ -46,6 +47,8 @@ static void export_begin(void)
 	fd = open(secret, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	FUZZ_CHECK(write(fd, secret_text, sizeof(secret_text)) == sizeof(secret_text));
 	close(fd);
+	small_files = truncate(secret, INT64_MAX) != 0 && errno == EFBIG;
+	FUZZ_CHECK(truncate(secret, sizeof(secret_text)) == 0);
 	FUZZ_CHECK(stat(canary, &canary_before) == 0 && stat(secret, &secret_before) == 0);
 	fuzz_request_target(secret);
 }
@@ -63,6 +66,11 @@ void fuzz_export_reset(void)
 	export_begin();
 	nftw(export, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	FUZZ_CHECK(mkdir(export, 0755) == 0);
+}
+
+bool fuzz_export_small_files(void)
+{
+	return small_files;
 }
 
 static void check_same(const char *path, const struct stat *before)

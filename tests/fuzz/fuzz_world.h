@@ -80,6 +80,7 @@ void fuzz_world_check_answered(const struct fuzz_world *world);
 
 /* The export of the local world, emptied; and the canaries beside it are as they were. */
 void fuzz_export_reset(void);
+bool fuzz_export_small_files(void); /* are smaller there than they may be in memory */
 void fuzz_export_check(void);
 
 #endif
