@@ -35,6 +35,7 @@
 #define FDS_FIRST (3 + ADMIN_FDS)   /* the store, signals, launcher, verbs; then the backends */
 
 static const char kind_9pfs[] = "9pfs", kind_xen_9pfs[] = "xen_9pfs";
+static const char *const kinds[] = {kind_9pfs, kind_xen_9pfs};
 
 /* How the daemon is to end. */
 enum ending {
@@ -64,6 +65,7 @@ struct supervisor {
 	struct backend_list backends;
 	unsigned count;
 	struct left_out left_out;
+	bool stale[countof(kinds)]; /* of that kind anything may have come or gone */
 	struct pollfd *fds; /* by place, -1 for what is not there; as many more for poll() */
 	size_t fds_room;
 	bool announced; /* to libxl */
@@ -245,31 +247,35 @@ static bool path_number(const char **text, uint32_t *number)
 	return true;
 }
 
-/* "backend/KIND/DOMID/DEVID" and whatever is below it. */
-static bool device_path(const char *path, const char *kind, uint32_t *domid, uint32_t *devid)
+/* "backend/KIND/DOMID"; `*path` moves on to what is below it. */
+static bool guest_path(const char **path, const char *kind, uint32_t *domid)
 {
 	char root[32];
 	int len = snprintf(root, sizeof(root), "backend/%s/", kind);
 
-	if (strncmp(path, root, (size_t)len) != 0)
+	if (strncmp(*path, root, (size_t)len) != 0)
 		return false;
-	path += len;
-	if (!path_number(&path, domid) || *path++ != '/')
+	*path += len;
+	return path_number(path, domid) && (**path == '/' || **path == '\0');
+}
+
+/* "backend/KIND/DOMID/DEVID" and whatever is below it. */
+static bool device_path(const char *path, const char *kind, uint32_t *domid, uint32_t *devid)
+{
+	if (!guest_path(&path, kind, domid) || *path++ != '/')
 		return false;
 	return path_number(&path, devid) && (*path == '/' || *path == '\0');
 }
 
 typedef void each_device(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid);
 
-static void scan_domain(struct supervisor *s, const char *kind, const char *name, each_device *each)
+static void scan_guest(struct supervisor *s, const char *kind, uint32_t domid, each_device *each)
 {
 	char path[STORE_PATH_MAX];
-	uint32_t domid, devid;
 	unsigned count;
+	uint32_t devid;
 	char **names;
 
-	if (!path_number(&name, &domid) || *name != '\0')
-		return;
 	snprintf(path, sizeof(path), "backend/%s/%u", kind, domid);
 	if (store_list(s->env.store, 0, path, &names, &count) < 0)
 		return;
@@ -286,18 +292,23 @@ static void scan_kind(struct supervisor *s, const char *kind, each_device *each)
 {
 	char path[STORE_PATH_MAX];
 	unsigned count;
+	uint32_t domid;
 	char **names;
 
 	snprintf(path, sizeof(path), "backend/%s", kind);
 	if (store_list(s->env.store, 0, path, &names, &count) < 0)
 		return;
-	for (unsigned i = 0; i < count; i++)
-		scan_domain(s, kind, names[i], each);
+	for (unsigned i = 0; i < count; i++) {
+		const char *guest = names[i];
+
+		if (path_number(&guest, &domid) && *guest == '\0')
+			scan_guest(s, kind, domid, each);
+	}
 	free(names);
 }
 
 /* Everything of one kind may have changed, also by being gone. */
-static void scan(struct supervisor *s, const char *kind)
+static void refresh_kind(struct supervisor *s, const char *kind)
 {
 	struct backend *b;
 
@@ -308,11 +319,22 @@ static void scan(struct supervisor *s, const char *kind)
 	scan_kind(s, kind, mark);
 }
 
+/* The same of one guest's. */
+static void refresh_guest(struct supervisor *s, const char *kind, uint32_t domid)
+{
+	struct backend *b;
+
+	TAILQ_FOREACH (b, &s->backends, link) {
+		if (b->kind == kind && b->domid == domid)
+			b->dirty = true;
+	}
+	scan_guest(s, kind, domid, mark);
+}
+
 /* An event of a watch on a backend root has the root as its token; one on a frontend's state has
  * the path of its backend. */
 static void store_changed(struct supervisor *s, const char *path, const char *token)
 {
-	static const char *const kinds[] = {kind_9pfs, kind_xen_9pfs};
 	uint32_t domid, devid;
 
 	for (size_t i = 0; i < countof(kinds); i++) {
@@ -327,8 +349,10 @@ static void store_changed(struct supervisor *s, const char *path, const char *to
 			continue;
 		if (device_path(path, kinds[i], &domid, &devid))
 			mark(s, kinds[i], domid, devid);
+		else if (guest_path(&path, kinds[i], &domid))
+			refresh_guest(s, kinds[i], domid);
 		else
-			scan(s, kinds[i]);
+			s->stale[i] = true;
 		return;
 	}
 }
@@ -341,6 +365,11 @@ static int take_store_events(struct supervisor *s)
 
 	while ((got = store_event(s->env.store, path, token)) > 0)
 		store_changed(s, path, token);
+	for (size_t i = 0; i < countof(kinds); i++) {
+		if (s->stale[i])
+			refresh_kind(s, kinds[i]);
+		s->stale[i] = false;
+	}
 	return got;
 }
 
