@@ -140,6 +140,9 @@ static struct req *flushed_one(const struct req *req)
 
 	if (old != NULL && (old->t.type == P9_Tflush || old->t.type == P9_Tversion))
 		return NULL;
+	/* What it waited for is over, and the tag another's, after a second Tflush perhaps. */
+	if (old != NULL && req->slot->about != 0 && req->slot->about != old->slot->order)
+		return NULL;
 	/* One that came after the Tflush, which was held back, has flushed what was meant. */
 	if (old != NULL && old->slot->took_tag && old->slot->order > req->slot->order)
 		return NULL;
@@ -154,6 +157,7 @@ int do_flush(struct req *req)
 
 	if (old == NULL)
 		return OP_DONE;
+	__atomic_store_n(&req->slot->about, old->slot->order, __ATOMIC_RELAXED);
 	if (old->state != REQ_SENDING)
 		return session_end_wait(req, old, true) ? OP_WAITS : OP_DONE;
 	STAILQ_INSERT_TAIL(&old->flushes, req, link);

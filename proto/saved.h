@@ -28,7 +28,7 @@
 #include "proto/9p.h"
 #include "proto/ranges.h"
 
-#define SAVED_LAYOUT 8 /* changes with anything below */
+#define SAVED_LAYOUT 9 /* changes with anything below */
 
 #define SESSION_REQS_MAX 1024 /* requests of one session in memory */
 #define FID_MAX (1u << 20)    /* live fids of one session */
@@ -60,6 +60,7 @@ struct slot {
 	uint32_t state;
 	uint32_t lane;	/* lane::number */
 	uint64_t order; /* of arrival in the session */
+	uint64_t about; /* of a Tflush: the order of the request that it found; 0: none so far */
 	uint32_t at;
 	uint32_t in_size, out_size;
 	uint32_t fid, dfid, node, dnode; /* in SLOT_ASKING and SLOT_PLACED */

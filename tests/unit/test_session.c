@@ -1518,6 +1518,31 @@ static void flush_that_was_held_back_is_about_a_request_that_overtook_it(void)
 	stage_close(s);
 }
 
+/* It waits for a reply to be sent. Meanwhile the tag is another's, and by another Tflush a third's.
+ */
+static void flush_that_waits_is_about_no_request_after_it(void)
+{
+	struct stage *s = stage_open();
+	unsigned before = s->replies;
+
+	s->hold_replies = true;
+	submit(s, 1, T(getattr, .fid = 0));
+	ask(s, 1);
+	submit(s, 2, T(flush, .oldtag = 1));
+	s->hold_replies = false;
+	submit(s, 1, T(read, .fid = 1, .count = 7));
+	submit(s, 3, T(flush, .oldtag = 1));
+	CU_ASSERT_EQUAL(last(s)->tag, 3);
+	submit(s, 1, T(statfs, .fid = 0));
+	let_go(s);
+	CU_ASSERT_EQUAL(last(s)->tag, 2);
+	ask_all(s);
+	CU_ASSERT_EQUAL(s->replies, before + 3);
+	CU_ASSERT_EQUAL(last(s)->type, P9_Rstatfs);
+	CU_ASSERT(session_idle(s->session));
+	stage_close(s);
+}
+
 static void tag_of_a_flush_that_a_version_silenced_may_be_used_again(void)
 {
 	struct stage *s = stage_open();
@@ -1543,6 +1568,8 @@ static const struct test tests[] = {
 	 flush_that_was_held_back_is_about_the_request_before_it},
 	{"flush_that_was_held_back_is_about_a_request_that_overtook_it",
 	 flush_that_was_held_back_is_about_a_request_that_overtook_it},
+	{"flush_that_waits_is_about_no_request_after_it",
+	 flush_that_waits_is_about_no_request_after_it},
 	{"tag_of_a_flush_that_a_version_silenced_may_be_used_again",
 	 tag_of_a_flush_that_a_version_silenced_may_be_used_again},
 	{"replies_leave_in_the_order_in_which_asks_end",
