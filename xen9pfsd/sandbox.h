@@ -7,8 +7,8 @@
  * In steps, because a share's processes share descriptors, rings have to be mapped, and a session
  * may have to be found again:
  *
- *   keeper   sandbox_mount()   once for each root descriptor, before the first worker
- *            sandbox_clone()   makes each worker
+ *   keeper   sandbox_clone()   makes each worker
+ *   worker   sandbox_mount()   the first one of a keeper, for all that follow
  *   worker   sandbox_enter()   first of all: the host's files can only be looked at
  *   worker   sandbox_close()   when it has mapped the rings: the host's files are gone. Only now
  *                              the export is opened, and a lost session found again
