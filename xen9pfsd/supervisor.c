@@ -32,6 +32,7 @@
 #define LIBXL_NODE "libxl/xen-9pfs" /* where libxl looks whether kind xen_9pfs is served */
 #define HOLD_PATIENCE_MS 5000	    /* for workers to leave everything as it is */
 #define LEFT_OUT_TOLD 64	    /* devices that the log tells of */
+#define STALE_PAUSE_MS 1000	    /* before what failed for lack of memory is tried again */
 #define FDS_FIRST (3 + ADMIN_FDS)   /* the store, signals, launcher, verbs; then the backends */
 
 static const char kind_9pfs[] = "9pfs", kind_xen_9pfs[] = "xen_9pfs";
@@ -76,6 +77,12 @@ struct supervisor {
 
 /* ---- devices come and go ---- */
 
+static void set_stale(struct supervisor *s, const char *kind)
+{
+	for (size_t i = 0; i < countof(kinds); i++)
+		s->stale[i] |= kinds[i] == kind;
+}
+
 static struct backend *find(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid)
 {
 	struct backend *b;
@@ -94,6 +101,7 @@ static struct backend *create(struct supervisor *s, const char *kind, uint32_t d
 
 	if (b == NULL) {
 		log_error("guest %u dev %u: out of memory", domid, devid);
+		set_stale(s, kind);
 		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&s->backends, b, link);
@@ -267,6 +275,17 @@ static bool device_path(const char *path, const char *kind, uint32_t *domid, uin
 	return path_number(&path, devid) && (*path == '/' || *path == '\0');
 }
 
+/* False: there is nothing, or it cannot be told now. */
+static bool list(struct supervisor *s, const char *kind, const char *path, char ***names,
+		 unsigned *count)
+{
+	int err = store_list(s->env.store, 0, path, names, count);
+
+	if (err < 0 && err != -ENOENT)
+		set_stale(s, kind);
+	return err >= 0;
+}
+
 typedef void each_device(struct supervisor *s, const char *kind, uint32_t domid, uint32_t devid);
 
 static void scan_guest(struct supervisor *s, const char *kind, uint32_t domid, each_device *each)
@@ -277,7 +296,7 @@ static void scan_guest(struct supervisor *s, const char *kind, uint32_t domid, e
 	char **names;
 
 	snprintf(path, sizeof(path), "backend/%s/%u", kind, domid);
-	if (store_list(s->env.store, 0, path, &names, &count) < 0)
+	if (!list(s, kind, path, &names, &count))
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		const char *device = names[i];
@@ -296,7 +315,7 @@ static void scan_kind(struct supervisor *s, const char *kind, each_device *each)
 	char **names;
 
 	snprintf(path, sizeof(path), "backend/%s", kind);
-	if (store_list(s->env.store, 0, path, &names, &count) < 0)
+	if (!list(s, kind, path, &names, &count))
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		const char *guest = names[i];
@@ -366,9 +385,11 @@ static int take_store_events(struct supervisor *s)
 	while ((got = store_event(s->env.store, path, token)) > 0)
 		store_changed(s, path, token);
 	for (size_t i = 0; i < countof(kinds); i++) {
-		if (s->stale[i])
-			refresh_kind(s, kinds[i]);
+		bool stale = s->stale[i];
+
 		s->stale[i] = false;
+		if (stale)
+			refresh_kind(s, kinds[i]);
 	}
 	return got;
 }
@@ -443,6 +464,8 @@ static int timeout_ms(const struct supervisor *s)
 
 	TAILQ_FOREACH (b, &s->backends, link)
 		sooner(&next, backend_deadline(b));
+	for (size_t i = 0; i < countof(kinds); i++)
+		sooner(&next, s->stale[i] ? now + STALE_PAUSE_MS : 0);
 	sooner(&next, s->admin.deadline_ms);
 	sooner(&next, s->orders.deadline_ms);
 	if (next == 0)

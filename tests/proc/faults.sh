@@ -116,6 +116,24 @@ test_memory_that_runs_out_ends_nothing_for_good() {
     works_again
 }
 
+# Nothing tells the daemon of it a second time.
+test_device_that_came_without_memory_is_taken_up_with_it() {
+    use_faults
+    daemon_start
+    fault every 1
+    sim --domid 3 --path "$share" attach
+    await "an allocation has failed" some_have_failed
+    sleep 0.1 # all that there is to try has been tried
+    [ "$(back_state 3)" = 1 ] || fail "state $(back_state 3), and there is no memory"
+    fault every 0
+    await_back 2 3
+    works_again
+}
+
+some_have_failed() {
+    [ "$(injected)" -gt 0 ]
+}
+
 # Enough for the daemon, and not for one more share.
 test_daemon_without_descriptors_says_so_and_serves_on() {
     local good i others=()
