@@ -18,7 +18,7 @@
 #include "xenbus/ring.h"
 
 #define ARENA_LAYOUT                                                                               \
-	1 /* changes with anything below, or in link.h and ring.h that stands below                \
+	2 /* changes with anything below, or in link.h and ring.h that stands below                \
 	   */
 
 enum arena_phase {
@@ -43,6 +43,7 @@ struct arena {
 	uint32_t phase; /* enum arena_phase; stored after what it vouches for */
 	uint32_t rings;
 	uint64_t root_dev, root_ino; /* of the export */
+	uint32_t missing;	     /* walls (enum sandbox_wall) whose lack the log has told of */
 	struct link_saved link;
 	struct arena_ring ring[CONTROL_RINGS_MAX];
 	struct saved session;

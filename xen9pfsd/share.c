@@ -417,14 +417,17 @@ static int begin_session(struct share *share, char *err, size_t errlen)
 			    share, err, errlen);
 }
 
-/* Once for a session. Who is not root has most of them anyway. */
+/* Once for a session, but a successor may lack what its predecessor had. Who is not root has most
+ * of them anyway. */
 static void tell_walls(const struct share *share)
 {
+	unsigned untold = share->sandbox.missing & ~share->arena->missing;
 	char text[256];
 
-	if (share->sandbox.missing == 0)
+	if (untold == 0)
 		return;
-	sandbox_names(share->sandbox.missing, text, sizeof(text));
+	share->arena->missing |= untold;
+	sandbox_names(untold, text, sizeof(text));
 	log_line(share->root ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
 		 "walls around its process that cannot be had here: %s", text);
 }
@@ -443,7 +446,8 @@ static int share_open(struct share *share, char *err, size_t errlen)
 	if (ret < 0)
 		return ret;
 	if (first)
-		tell_walls(share);
+		share->arena->missing = 0;
+	tell_walls(share);
 	ret = runner_start(share->runner);
 	if (ret == 0)
 		ret = device_start(share->device);
