@@ -26,7 +26,7 @@
 
 static char base[256], export[300], canary[300], secret[320];
 static struct stat canary_before, secret_before;
-static bool small_files;
+static bool small_files; /* smaller there than they may be in memory */
 
 /* A guest never writes this, so it cannot read it. */
 static const char secret_text[] = "this is not the guest's";
@@ -66,11 +66,6 @@ void fuzz_export_reset(void)
 	export_begin();
 	nftw(export, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	FUZZ_CHECK(mkdir(export, 0755) == 0);
-}
-
-bool fuzz_export_small_files(void)
-{
-	return small_files;
 }
 
 static void check_same(const char *path, const struct stat *before)
@@ -377,6 +372,12 @@ static struct req *take_from(struct req_queue *queue, unsigned which)
 	return req;
 }
 
+/* Here, for nobody may be told: it may have been flushed. */
+static void note_size(struct fuzz_world *w, const struct req *req)
+{
+	w->too_large |= w->local && small_files && req->result == -EFBIG;
+}
+
 void fuzz_world_ask(struct fuzz_world *world, unsigned which, bool nowait)
 {
 	struct req *req = take_from(&world->ready, which);
@@ -386,11 +387,15 @@ void fuzz_world_ask(struct fuzz_world *world, unsigned which, bool nowait)
 	if (nowait)
 		req_prepare_here(req);
 	if (nowait && req_ask_here(req)) {
+		note_size(world, req);
 		session_finish(req);
-	} else if (!req_ask(req)) {
+		return;
+	}
+	if (!req_ask(req)) {
 		req->patience = REQ_ASKS_ONCE; /* who would end a wait for a lock? */
 		FUZZ_CHECK(req_ask(req));
 	}
+	note_size(world, req);
 }
 
 void fuzz_world_finish(struct fuzz_world *world, unsigned which)

@@ -46,8 +46,9 @@ struct fuzz_world {
 	uint64_t seq;
 	char told[16384]; /* what the client was told since it was last emptied, comparable */
 	size_t told_size;
-	bool mute; /* it is not told: it would not be comparable, as in another dialect, whose
-		    * listings and times are not */
+	bool mute;	/* it is not told: it would not be comparable, as in another dialect, whose
+			 * listings and times are not */
+	bool too_large; /* of a file, for the host only: from now on it is not comparable either */
 	uint64_t path[256]; /* of objects, in the order in which they were seen */
 	unsigned paths;
 };
@@ -80,7 +81,6 @@ void fuzz_world_check_answered(const struct fuzz_world *world);
 
 /* The export of the local world, emptied; and the canaries beside it are as they were. */
 void fuzz_export_reset(void);
-bool fuzz_export_small_files(void); /* are smaller there than they may be in memory */
 void fuzz_export_check(void);
 
 #endif
