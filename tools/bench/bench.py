@@ -271,11 +271,13 @@ class Run:
                 said.seek(0)
                 self.lab_ended(name, " ".join(command), status, said.read().splitlines())
         finally:
-            for said, machine in machines:
-                if machine.poll() is None:
-                    # all of it: a shell does not hear of it before its program ends
-                    os.killpg(machine.pid, signal.SIGTERM)
-                    machine.wait()
+            left = [machine for _, machine in machines if machine.poll() is None]
+            for machine in left:  # all are told before one is waited for: there may be no time
+                # all of it: a shell does not hear of it before its program ends
+                os.killpg(machine.pid, signal.SIGTERM)
+            for machine in left:
+                machine.wait()
+            for said, _ in machines:
                 said.close()
 
     def lab_ended(self, name, command, status, lines):
@@ -492,7 +494,8 @@ def main():
     """Measures or reads, then reports."""
     options = parse()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
     try:
         if options.what == "docs":
             with open(options.json, encoding="utf-8") as file:
