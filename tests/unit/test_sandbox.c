@@ -99,14 +99,18 @@ static bool watched(void)
 		_exit(confine(&sandbox) && (sandbox.missing & SANDBOX_SYSCALLS) != 0);
 	waitpid(pid, &status, 0);
 	world_end(&w);
+#ifdef CRASH_POINTS
+	return true;
+#else
 	return status != 0;
+#endif
 }
 
-/* A build with a sanitizer has fewer walls. */
+/* A build with a sanitizer, or crash points, has fewer walls. */
 #define NEEDS_ALL_WALLS()                                                                          \
 	do {                                                                                       \
 		if (watched()) {                                                                   \
-			test_skip("built with a sanitizer");                                       \
+			test_skip("built with a sanitizer or crash points");                       \
 			return;                                                                    \
 		}                                                                                  \
 	} while (0)
@@ -337,10 +341,11 @@ static void deaths_tell_what_happened(void)
 	int status;
 
 	NEEDS_ALL_WALLS();
-	/* A first process that does not die of SIGABRT dies of what abort(3) does next, a fault. */
+	/* A first process that does not die of SIGABRT dies of what abort(3) does next, a fault:
+	 * which one is the architecture's. */
 	status = confined(w.export, 0, abort_it);
 	CU_ASSERT(WIFSIGNALED(status));
-	CU_ASSERT_EQUAL(WTERMSIG(status), geteuid() == 0 ? SIGSEGV : SIGABRT);
+	CU_ASSERT((WTERMSIG(status) == SIGABRT) == (geteuid() != 0));
 	CU_ASSERT(!WCOREDUMP(status));
 	status = confined(w.export, 0, execute);
 	CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
