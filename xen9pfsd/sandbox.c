@@ -68,8 +68,9 @@ static int outcome(long result)
 
 /* ---- process numbers ----
  *
- * Where another process has no number it can be neither traced nor sent a signal, whatever rights
- * and system calls there are. */
+ * Where another process has no number it can be neither traced nor sent a signal by it, whatever
+ * rights and system calls there are. Only its own process group, keeper and workers of its share, a
+ * worker could name without one: kill(0, ...), which is the filter's. */
 
 static pid_t clone_with(unsigned long long flags, int *pidfd)
 {
