@@ -60,13 +60,35 @@ test_killed_worker_is_followed_by_another() {
     [ "$(back_state 1)" = 4 ] || fail "the backend's state is $(back_state 1)"
 }
 
-test_worker_has_numbers_of_its_own() {
+need_all_walls() {
     need_root "namespaces are root's"
     ! sanitized || skip "a build with a sanitizer has fewer walls"
     ! grep -qa XEN9PFSD_CRASH "$daemon" || skip "a build with crash points has fewer walls"
+}
+
+test_worker_has_numbers_of_its_own() {
+    need_all_walls
     attach_and_hold
     [[ "$(sed -n 's/^NSpid:\t//p' "/proc/$(worker)/status")" =~ ^"$(worker)"[[:space:]]1$ ]] ||
         fail "$(grep NSpid "/proc/$(worker)/status")"
+}
+
+# The limit is that of a user namespace, where the daemon is root.
+test_successor_without_numbers_of_its_own_says_so_once() {
+    local old i
+    need_all_walls
+    daemon_wrapper=(unshare --user --map-root-user)
+    attach_and_hold
+    ! logged 'cannot be had here:.* own process numbers' || skip "not in a user namespace"
+    nsenter --user --target "$daemon_pid" \
+        sh -c 'echo 0 >/proc/sys/user/max_pid_namespaces' || skip "the limit cannot be set"
+    for i in 1 2; do
+        old=$(worker)
+        kill -KILL "$old"
+        await "there is another worker" is_followed "$old"
+        await_log "process $(worker) serves, after"
+    done
+    [ "$(log_count 'cannot be had here: own process numbers$')" = 1 ] || fail "$(cat "$log")"
 }
 
 # A first process of a namespace would not hear of the signal.
