@@ -731,7 +731,7 @@ unsigned fid_table_restore(struct fid_table *table)
 		restore_file(table, &s->fid[i]);
 		stale += fid_is_stale(&s->fid[i]);
 	}
-	name_lose(s);
+	name_restore(table->fs, s);
 	return stale;
 }
 

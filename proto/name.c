@@ -38,20 +38,10 @@ static int find(struct fs *fs, struct fs_node node, struct fs_node *dir, char *n
 	return err;
 }
 
-/* What a predecessor found, unless it died before it did anything with it. */
-static bool find_again(struct req *req, struct name_saved *saved)
+/* What a predecessor found, unless it died before it did anything with it, or it is lost. */
+static bool has_found(const struct req *req, const struct name_saved *saved)
 {
-	struct fs_node dir;
-	struct fs_attr attr;
-
-	if (!req->slot->named || !fs_intent_begun(req->intent))
-		return false;
-	if (saved->dir >= 0)
-		return true;
-	if (fs_restore(req->session->fs, &saved->handle, &dir, &attr) < 0)
-		return false;
-	saved->dir = dir.id;
-	return true;
+	return req->slot->named && fs_intent_begun(req->intent) && saved->dir >= 0;
 }
 
 static int find_new(struct req *req, struct name_saved *saved)
@@ -76,7 +66,7 @@ int name_find(struct req *req, struct fs_node *dir, const char **name)
 	struct name_saved *saved = saved_of(req);
 	int err = 0;
 
-	if (!find_again(req, saved)) {
+	if (!has_found(req, saved)) {
 		if (req->slot->named)
 			name_end(req);
 		err = find_new(req, saved);
@@ -128,10 +118,17 @@ void name_adopt(struct fs *fs, const struct saved *saved)
 	}
 }
 
-void name_lose(struct saved *saved)
+void name_restore(struct fs *fs, struct saved *saved)
 {
 	for (uint32_t i = 0; i < SESSION_REQS_MAX; i++) {
-		if (saved->slot[i].named)
-			saved->name[i].dir = -1;
+		struct name_saved *name = &saved->name[i];
+		struct fs_node dir = FS_NO_NODE;
+		struct fs_attr attr;
+
+		if (!saved_has_name(&saved->slot[i]))
+			continue;
+		if (name->handle.size == 0 || fs_restore(fs, &name->handle, &dir, &attr) < 0)
+			dir = FS_NO_NODE;
+		name->dir = dir.id;
 	}
 }

@@ -28,7 +28,8 @@ void name_remove_now(struct fs *fs, struct fs_node node);
 /* Tells the fs of the directories that a predecessor's requests have pinned. */
 void name_adopt(struct fs *fs, const struct saved *saved);
 
-/* Those are lost; their handles are left. */
-void name_lose(struct saved *saved);
+/* Those are lost: looks for them by their handles, which a worker can before its last walls are up
+ * and no more. */
+void name_restore(struct fs *fs, struct saved *saved);
 
 #endif

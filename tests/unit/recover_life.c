@@ -37,6 +37,7 @@ struct life {
 	struct life_lane lane[LANES];
 	struct lane *lanes[LANES];
 	struct fs *fs;
+	struct fs_ops walled;
 	struct session *session;
 	struct req_queue ready, answered;
 	struct req_queue waiting; /* for other clients; asked again and again */
@@ -478,6 +479,22 @@ static void note_owned(void *arg, int fd)
 	sweep_keep(arg, fd);
 }
 
+/* A worker behind its walls would be killed. */
+static int restore_behind_walls(struct fs *fs, const struct fs_handle *handle, struct fs_node *node,
+				struct fs_attr *attr)
+{
+	(void)fs, (void)handle, (void)node, (void)attr;
+	CHECK(!"nothing is opened by handle any more");
+	return -EPERM;
+}
+
+static void put_up_walls(struct life *life)
+{
+	life->walled = *life->fs->ops;
+	life->walled.restore = restore_behind_walls;
+	life->fs->ops = &life->walled;
+}
+
 int life_succeed(struct life **life)
 {
 	const struct session_config config = life_config();
@@ -503,6 +520,7 @@ int life_succeed(struct life **life)
 	if (world->lost)
 		world->stale = session_restore(l->session);
 	world->lost = false;
+	put_up_walls(l);
 	session_resume(l->session);
 	return 0;
 }
