@@ -326,6 +326,20 @@ def kept_arguments(build):
         return []
 
 
+def busy_share(seconds):
+    """The part of all processors' time that others use. The load's average would also count what has
+    just ended, such as our own building."""
+    def times():
+        with open("/proc/stat", encoding="ascii") as file:
+            values = [int(value) for value in file.readline().split()[1:9]]
+        return sum(values), values[3] + values[4]  # idle, waiting for disks
+
+    total, idle = times()
+    time.sleep(seconds)
+    total_then, idle_then = times()
+    return 1 - (idle_then - idle) / max(1, total_then - total)
+
+
 def describe_machine(run):
     """For people who compare figures of two machines."""
     makefile = os.path.join(run.options.build, "Makefile")
@@ -339,7 +353,7 @@ def describe_machine(run):
         "compiler": output_of(first_match(makefile, r"^CC = (.*)").split()[0], "--version"),
         "flags": first_match(makefile, r"^CFLAGS = (.*)"),
         "diod": output_of("dpkg-query", "-W", "-f", "${Version}", "diod"),
-        "load": os.getloadavg()[0],
+        "busy": busy_share(3),
     }
 
 
@@ -447,7 +461,6 @@ def measure(options):
                 result["against"] = run_against(run)
             else:
                 run_all(run)
-            result["machine"]["load_end"] = os.getloadavg()[0]
         finally:
             run.close()
             if run.progress:

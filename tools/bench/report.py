@@ -400,9 +400,9 @@ def machine_text(result):
             f"{' (virtual)' if machine['virtual'] else ''}, {machine['memory_mib']} MiB, "
             f"Linux {machine['kernel']}, export on {machine['file_system']}, "
             f"{machine['compiler']} {machine['flags']}, diod {machine['diod'] or 'not there'}.")
-    if machine["load"] > 0.3:
-        text += (f" THE MACHINE WAS NOT IDLE before the run (load {machine['load']:.1f}): "
-                 "the figures are no good for comparison with others.")
+    if machine["busy"] > 0.05:
+        text += (f" THE MACHINE WAS NOT IDLE before the run ({machine['busy']:.0%} of its processors' "
+                 "time): the figures are no good for comparison with others.")
     return text
 
 
