@@ -326,27 +326,27 @@ static void scan_kind(struct supervisor *s, const char *kind, each_device *each)
 	free(names);
 }
 
-/* Everything of one kind may have changed, also by being gone. */
-static void refresh_kind(struct supervisor *s, const char *kind)
+/* Those we have of these guests may be gone, which no listing tells. */
+static void mark_known(struct supervisor *s, const char *kind, uint32_t first, uint32_t last)
 {
 	struct backend *b;
 
 	TAILQ_FOREACH (b, &s->backends, link) {
-		if (b->kind == kind)
+		if (b->kind == kind && b->domid >= first && b->domid <= last)
 			b->dirty = true;
 	}
+}
+
+/* Everything of one kind may have changed; or of one guest's. */
+static void refresh_kind(struct supervisor *s, const char *kind)
+{
+	mark_known(s, kind, 0, UINT32_MAX);
 	scan_kind(s, kind, mark);
 }
 
-/* The same of one guest's. */
 static void refresh_guest(struct supervisor *s, const char *kind, uint32_t domid)
 {
-	struct backend *b;
-
-	TAILQ_FOREACH (b, &s->backends, link) {
-		if (b->kind == kind && b->domid == domid)
-			b->dirty = true;
-	}
+	mark_known(s, kind, domid, domid);
 	scan_guest(s, kind, domid, mark);
 }
 
