@@ -101,7 +101,6 @@ static struct backend *create(struct supervisor *s, const char *kind, uint32_t d
 
 	if (b == NULL) {
 		log_error("guest %u dev %u: out of memory", domid, devid);
-		set_stale(s, kind);
 		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&s->backends, b, link);
@@ -195,8 +194,8 @@ static void take_up(struct supervisor *s, const char *kind, uint32_t domid, uint
 	/* The event may tell of its removal. */
 	if (nodes_read(s->env.store, dir, "state", state, sizeof(state)) == -ENOENT)
 		forget_left_out(&s->left_out, kind, domid, devid);
-	else if (!leave_out(s, kind, domid, devid, dir))
-		create(s, kind, domid, devid);
+	else if (!leave_out(s, kind, domid, devid, dir) && create(s, kind, domid, devid) == NULL)
+		set_stale(s, kind);
 }
 
 /* ---- what the store tells ---- */
