@@ -318,15 +318,23 @@ static void flushed_open_does_not_leave_a_file_open(void)
 	stage_close(s);
 }
 
-static void flush_of_a_reply_that_waits_for_the_ring_follows_it(void)
+/* Of tag 1, which waits for the ring; the Tflush is tag 2. */
+static struct stage *stage_with_flush_of_a_reply(void)
 {
 	struct stage *s = stage_open();
-	unsigned before = s->replies;
 
 	s->hold_replies = true;
 	submit(s, 1, T(getattr, .fid = 0));
 	ask(s, 1);
 	submit(s, 2, T(flush, .oldtag = 1));
+	return s;
+}
+
+static void flush_of_a_reply_that_waits_for_the_ring_follows_it(void)
+{
+	struct stage *s = stage_with_flush_of_a_reply();
+	unsigned before = s->replies;
+
 	let_go(s);
 	CU_ASSERT_EQUAL(s->replies, before + 2);
 	CU_ASSERT_EQUAL(s->reply[before % REPLIES].type, P9_Rgetattr);
@@ -1522,13 +1530,9 @@ static void flush_that_was_held_back_is_about_a_request_that_overtook_it(void)
  */
 static void flush_that_waits_is_about_no_request_after_it(void)
 {
-	struct stage *s = stage_open();
+	struct stage *s = stage_with_flush_of_a_reply();
 	unsigned before = s->replies;
 
-	s->hold_replies = true;
-	submit(s, 1, T(getattr, .fid = 0));
-	ask(s, 1);
-	submit(s, 2, T(flush, .oldtag = 1));
 	s->hold_replies = false;
 	submit(s, 1, T(read, .fid = 1, .count = 7));
 	submit(s, 3, T(flush, .oldtag = 1));
